@@ -1,0 +1,113 @@
+# Everything a developer and CI run. `make` alone lists it. POSIX sh only.
+
+GO ?= go
+
+# The tools, pinned here and nowhere else.
+TEMPORAL_CLI_VERSION  = v1.5.1
+GOLANGCI_LINT_VERSION = v2.15.0
+WORKFLOWCHECK_VERSION = v0.6.0
+
+GOLANGCI_LINT = bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
+WORKFLOWCHECK = bin/workflowcheck-$(WORKFLOWCHECK_VERSION)
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Passed on to `posthaste dev` by `make run`, and to `go test` by `make test`.
+ARGS ?=
+TESTFLAGS ?=
+
+# Compiling the Temporal CLI takes minutes on a small machine, and go says
+# nothing meanwhile: -v lists every package, and this filter makes a line now
+# and then of it. What is no package name (an error) passes through. The exit
+# code travels in a file, because POSIX sh knows no pipefail.
+PROGRESS = awk '/^go: downloading /{d++; show(); next} /^[^ :]+$$/{n++; show(); next} {print; fflush()} \
+	function show() { if ((d+n) % 50 == 0) { printf "  %d modules fetched, %d packages compiled\n", d, n; fflush() } }'
+define watched
+@rc=bin/.rc.$$$$; { $(1); echo $$? >$$rc; } 2>&1 | $(PROGRESS); status=$$(cat $$rc); rm -f $$rc; exit $$status
+endef
+
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check golden replay e2e up down tools clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+## ---- build and run
+
+build: | bin ## Build bin/posthaste
+	@echo "building bin/posthaste ($(VERSION)); the first time takes a minute or two"
+	$(call watched,$(GO) build -v -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/posthaste ./cmd/posthaste)
+
+bin/temporal: | bin ## Build the Temporal CLI, whose dev server `make run` and the e2e tests use
+	@echo "building bin/temporal $(TEMPORAL_CLI_VERSION), once; this takes two to five minutes"
+	$(call watched,GOBIN="$(CURDIR)/bin" $(GO) install -v -trimpath -ldflags "-s -w" github.com/temporalio/cli/cmd/temporal@$(TEMPORAL_CLI_VERSION))
+
+run: build bin/temporal ## Build and run everything on this machine; ARGS="--http 127.0.0.1:9000" are flags of posthaste dev
+	@exec bin/posthaste dev $(ARGS)
+
+up: ## Start the production shape with Docker and wait until it is healthy
+	docker compose up --build --detach --wait
+
+down: ## Stop what `make up` started; volumes stay
+	docker compose down
+
+## ---- test
+
+test: build bin/temporal ## Run every test: what CI runs beside `make check`
+	$(GO) test -timeout 20m $(TESTFLAGS) ./...
+
+race: bin/temporal ## Run every test under the race detector; needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race -timeout 40m $(TESTFLAGS) ./...
+
+replay: ## Replay the recorded workflow histories
+	$(GO) test -run Replay $(TESTFLAGS) ./workflows/...
+
+e2e: build bin/temporal ## Run the whole-system tests
+	$(GO) test -timeout 20m $(TESTFLAGS) ./e2e/...
+
+golden: ## Rewrite the golden files; read the diff afterwards
+	$(GO) test $$(grep -rl --include='*_test.go' 'flag\.Bool("update"' . | xargs -n 1 dirname | sort -u) -update
+
+## ---- check
+
+check: fmt-check vet lint workflowcheck tidy-check ## Check everything that is no test
+
+fmt: ## Format all Go files
+	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
+
+fmt-check: ## Check that all Go files are formatted
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
+
+vet: ## Run go vet
+	$(GO) vet ./...
+
+lint: $(GOLANGCI_LINT) ## Run golangci-lint: the import table, forbidden calls, and more
+	$(GOLANGCI_LINT) run ./...
+
+workflowcheck: $(WORKFLOWCHECK) ## Check that workflow code is deterministic
+	$(WORKFLOWCHECK) -config workflowcheck.config.yaml ./workflows/...
+
+tidy-check: ## Check that go.mod and go.sum are tidy
+	$(GO) mod tidy -diff
+
+## ---- tools
+
+tools: bin/temporal $(GOLANGCI_LINT) $(WORKFLOWCHECK) ## Build all tools
+
+$(GOLANGCI_LINT): | bin
+	@echo "building golangci-lint $(GOLANGCI_LINT_VERSION), once"
+	$(call watched,GOBIN="$(CURDIR)/bin" $(GO) install -v github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION))
+	@mv bin/golangci-lint $@
+
+$(WORKFLOWCHECK): | bin
+	@echo "building workflowcheck $(WORKFLOWCHECK_VERSION), once"
+	$(call watched,GOBIN="$(CURDIR)/bin" $(GO) install -v go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION))
+	@mv bin/workflowcheck $@
+
+bin:
+	@mkdir -p bin
+
+clean: ## Remove what was built
+	rm -rf bin

@@ -1,0 +1,74 @@
+// Package activities holds the effects of a delivery, one per activity: the
+// ledger is written, a request is sent, an outcome is recorded. Each can be run
+// again after a crash at any point. A receiver's failure is an outcome and goes
+// into the ledger; an error returned from here means that we failed, and
+// Temporal tries again.
+package activities
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"posthaste/errs"
+	"posthaste/models"
+	"posthaste/webhook/provider"
+	"posthaste/webhook/send"
+)
+
+// Deps are the parts that activities work on. All are required.
+type Deps struct {
+	Store     *models.Store
+	Providers *provider.Registry
+	Sender    *send.Sender
+	UserAgent string // sent with every POST: Posthaste/<version>
+	Now       func() time.Time
+	Logger    *slog.Logger
+}
+
+// Activities are the activities of the worker. Its exported methods are
+// registered by reflection, each under its own name.
+type Activities struct {
+	store     *models.Store
+	providers *provider.Registry
+	sender    *send.Sender
+	userAgent string
+	now       func() time.Time
+	spread    func() float64 // in [0,1): the place of a wait within its jitter
+	logger    *slog.Logger
+	fast      *slots
+}
+
+// New returns the activities on these parts, or an error that names the missing
+// one.
+func New(deps Deps) (*Activities, error) {
+	for name, missing := range map[string]bool{
+		"Store": deps.Store == nil, "Providers": deps.Providers == nil, "Sender": deps.Sender == nil,
+		"UserAgent": deps.UserAgent == "", "Now": deps.Now == nil, "Logger": deps.Logger == nil,
+	} {
+		if missing {
+			return nil, errs.New(errs.Internal, "activities: %s is missing", name)
+		}
+	}
+	return &Activities{
+		store: deps.Store, providers: deps.Providers, sender: deps.Sender,
+		userAgent: deps.UserAgent, now: deps.Now, spread: rand.Float64, logger: deps.Logger,
+		fast: newSlots(fastPerWebhook, fastPatience),
+	}, nil
+}
+
+// temporalError turns an error of ours into what Temporal should do with it:
+// what can never succeed fails at once, the rest is tried again.
+func temporalError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var coded *errs.Error
+	if errors.As(err, &coded) && (coded.Code == errs.NotFound || coded.Code == errs.Invalid) {
+		return temporal.NewNonRetryableApplicationError(coded.Message, string(coded.Code), err)
+	}
+	return err
+}

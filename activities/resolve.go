@@ -1,0 +1,139 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"go.temporal.io/sdk/activity"
+
+	"posthaste/models"
+	"posthaste/webhook/provider"
+)
+
+// ResolveSubscriptions writes each event and one delivery per webhook that wants
+// it into the ledger, in one transaction. Run again after a crash it reads the
+// ledger back, with what is already done. An event that belongs to another
+// workflow run is reported as a duplicate, and nothing is made for it.
+func (a *Activities) ResolveSubscriptions(ctx context.Context, in ResolveInput) (ResolveResult, error) {
+	run := activity.GetInfo(ctx).WorkflowExecution
+	match, err := a.matcher(in.Events)
+	if err != nil {
+		return ResolveResult{}, temporalError(err)
+	}
+	request := models.ResolveInput{Match: match}
+	for _, event := range in.Events {
+		request.Events = append(request.Events, ledgerEvent(event, run.ID, run.RunID))
+	}
+	resolved, err := a.store.Resolve(ctx, request)
+	if err != nil {
+		return ResolveResult{}, temporalError(fmt.Errorf("resolve %d events: %w", len(in.Events), err))
+	}
+	result := ResolveResult{Events: make([]Resolved, 0, len(resolved))}
+	for _, event := range resolved {
+		result.Events = append(result.Events, plan(event))
+	}
+	return result, nil
+}
+
+// ReadPage reads one page of an event's deliveries back from the ledger.
+func (a *Activities) ReadPage(ctx context.Context, in PageInput) (PageResult, error) {
+	deliveries, err := a.store.EventDeliveries(ctx, in.Tenant, in.EventID, in.After, PageSize)
+	if err != nil {
+		return PageResult{}, temporalError(fmt.Errorf("read the deliveries of event %s: %w", in.EventID, err))
+	}
+	result := PageResult{Deliveries: make([]Planned, 0, len(deliveries))}
+	for _, delivery := range deliveries {
+		result.Deliveries = append(result.Deliveries, planned(delivery))
+	}
+	return result, nil
+}
+
+// matcher returns which of a tenant's webhooks want an event, by the rules of
+// its provider. What could go wrong goes wrong here, before the ledger's
+// transaction begins.
+func (a *Activities) matcher(events []Event) (func(models.Event, []models.Webhook) []models.Match, error) {
+	wire := make(map[string]*Event, len(events))
+	profiles := make(map[string]*provider.Profile, 1)
+	for i := range events {
+		event := &events[i]
+		profile, err := a.providers.Profile(event.Provider)
+		if err != nil {
+			return nil, fmt.Errorf("event %s: %w", event.ID, err)
+		}
+		wire[event.ID], profiles[event.Provider] = event, profile
+	}
+	return func(event models.Event, webhooks []models.Webhook) []models.Match {
+		profile := profiles[event.Provider]
+		var matches []models.Match
+		for i := range webhooks {
+			if match, wanted := match(profile, *wire[event.ID], &webhooks[i]); wanted {
+				matches = append(matches, match)
+			}
+		}
+		return matches
+	}, nil
+}
+
+// match asks the profile about one event and one webhook.
+func match(profile *provider.Profile, event Event, candidate *models.Webhook) (models.Match, bool) {
+	subscription := viewOf(candidate)
+	decision := profile.Match(event, subscription)
+	match := models.Match{
+		WebhookID: candidate.ID, Reason: decision.Reason,
+		Lane: string(laneFor(candidate)), TimeoutSeconds: int(profile.Timeout(subscription).Seconds()),
+	}
+	switch decision.Verdict {
+	case provider.Deliver:
+		match.State = models.StatePending
+	case provider.Skip:
+		match.State = models.StateSkipped
+	case provider.Suppress:
+		match.State = models.StateSuppressed
+	case provider.Ignore:
+		return models.Match{}, false
+	}
+	return match, true
+}
+
+// plan tells the workflow what to do for one event.
+func plan(event models.ResolvedEvent) Resolved {
+	result := Resolved{EventID: event.EventID, Duplicate: event.Duplicate}
+	if len(event.Deliveries) > PageSize {
+		for i := 0; i < len(event.Deliveries); i += PageSize {
+			after := ""
+			if i > 0 {
+				after = event.Deliveries[i-1].ID
+			}
+			result.Pages = append(result.Pages, after)
+		}
+		return result
+	}
+	for _, delivery := range event.Deliveries {
+		result.Deliveries = append(result.Deliveries, planned(delivery))
+	}
+	return result
+}
+
+// planned tells the workflow where a delivery stands and where it goes.
+func planned(delivery models.Delivery) Planned {
+	p := Planned{
+		DeliveryID: delivery.ID, EventID: delivery.EventID, State: delivery.State,
+		Name: delivery.WebhookName, Host: delivery.Host, TimeoutSeconds: delivery.TimeoutSeconds,
+	}
+	if !delivery.State.Settled() {
+		p.Lane = Lane(delivery.Lane)
+	}
+	if delivery.State == models.StateRetrying {
+		p.Lane = LaneDurable
+	}
+	return p
+}
+
+// laneFor routes a new delivery. The fast lane is for webhooks whose last
+// attempt was good; all others have the durable lane, where they hold up nobody.
+func laneFor(w *models.Webhook) Lane {
+	if w.FailedInARow > 0 {
+		return LaneDurable
+	}
+	return LaneFast
+}

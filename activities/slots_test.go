@@ -1,0 +1,56 @@
+package activities
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSlotsCapEachKeyByItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(2, time.Second)
+		first, ok := s.take(t.Context(), "a")
+		require.True(t, ok)
+		_, ok = s.take(t.Context(), "a")
+		require.True(t, ok)
+		_, ok = s.take(t.Context(), "b")
+		require.True(t, ok, "another key has its own")
+
+		began := time.Now()
+		_, ok = s.take(t.Context(), "a")
+		require.False(t, ok)
+		require.Equal(t, time.Second, time.Since(began), "waits its whole patience")
+
+		go func() { time.Sleep(300 * time.Millisecond); first() }()
+		began = time.Now()
+		_, ok = s.take(t.Context(), "a")
+		require.True(t, ok)
+		require.Equal(t, 300*time.Millisecond, time.Since(began), "and no longer than needed")
+	})
+}
+
+func TestSlotsGiveUpWithTheCaller(t *testing.T) {
+	t.Parallel()
+	s := newSlots(1, time.Hour)
+	_, ok := s.take(t.Context(), "a")
+	require.True(t, ok)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, ok = s.take(ctx, "a")
+	require.False(t, ok)
+}
+
+func TestUnusedKeysTakeNoMemory(t *testing.T) {
+	t.Parallel()
+	s := newSlots(1, time.Millisecond)
+	release, ok := s.take(t.Context(), "a")
+	require.True(t, ok)
+	_, ok = s.take(t.Context(), "a")
+	require.False(t, ok)
+	release()
+	require.Empty(t, s.keys)
+}

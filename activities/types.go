@@ -1,0 +1,127 @@
+package activities
+
+import (
+	"posthaste/models"
+	"posthaste/webhook"
+)
+
+// The types of this file are the wire between workflows and activities. They
+// are written into Temporal histories that live for days: fields are added,
+// never renamed or given another meaning.
+
+// Event is the event as it travels, once, in the workflow's input.
+type Event = webhook.Event
+
+// State is a delivery's state in the ledger.
+type State = models.State
+
+// Lane says where an attempt runs.
+type Lane string
+
+// The two lanes.
+const (
+	LaneFast    Lane = "fast"    // a local activity inside the workflow task
+	LaneDurable Lane = "durable" // a regular activity with a schedule of its own
+)
+
+// Planned is one delivery as the workflow sees it: enough to route it and to
+// name it for a person, nothing to send it with.
+type Planned struct {
+	DeliveryID     string `json:"deliveryId"`
+	EventID        string `json:"eventId"`
+	Name           string `json:"name"` // the webhook's name
+	Host           string `json:"host"` // the webhook's host, without path and query
+	State          State  `json:"state"`
+	Lane           Lane   `json:"lane,omitempty"` // empty when there is nothing to do
+	TimeoutSeconds int    `json:"timeoutSeconds,omitempty"`
+}
+
+// ResolveInput asks which webhooks want these events.
+type ResolveInput struct {
+	Events []Event `json:"events"`
+}
+
+// ResolveResult lists the deliveries of each event, in the order of the input.
+type ResolveResult struct {
+	Events []Resolved `json:"events"`
+}
+
+// Resolved is one event's ledger. An event with more deliveries than PageSize
+// names the pages instead of the deliveries.
+type Resolved struct {
+	EventID    string    `json:"eventId"`
+	Duplicate  bool      `json:"duplicate,omitempty"` // belongs to another workflow run: nothing to send
+	Deliveries []Planned `json:"deliveries,omitempty"`
+	Pages      []string  `json:"pages,omitempty"` // for each page, the delivery id it starts after
+}
+
+// PageSize is how many deliveries one workflow run handles itself. Temporal
+// advises at most 500 pending activities in a run and holds 2,000; 100 keeps a
+// run's history under 700 events even when every delivery is retried.
+const PageSize = 100
+
+// PageInput asks for one page of an event's deliveries.
+type PageInput struct {
+	Tenant  string `json:"tenant"`
+	EventID string `json:"eventId"`
+	After   string `json:"after"`
+}
+
+// PageResult is one page of an event's deliveries.
+type PageResult struct {
+	Deliveries []Planned `json:"deliveries"`
+}
+
+// DeliverInput asks for one attempt of each delivery.
+type DeliverInput struct {
+	Tenant     string        `json:"tenant"`
+	Deliveries []DeliveryRef `json:"deliveries"`
+	Lane       Lane          `json:"lane"`
+	// Events holds the events of the deliveries, in the fast lane alone, where
+	// inputs are not recorded. In the durable lane the ledger's copy is read,
+	// so that a payload is never repeated in a history.
+	Events []Event `json:"events,omitempty"`
+	// Now sends without regard to the planned time: a person asked for it.
+	Now bool `json:"now,omitempty"`
+}
+
+// DeliveryRef names a delivery and the event it carries.
+type DeliveryRef struct {
+	EventID    string `json:"eventId"`
+	DeliveryID string `json:"deliveryId"`
+}
+
+// DeliverResult says where each delivery stands after the attempt.
+type DeliverResult struct {
+	Deliveries []Attempted `json:"deliveries"`
+}
+
+// Attempted is one delivery after an attempt, or after finding that none was
+// due.
+type Attempted struct {
+	DeliveryID string         `json:"deliveryId"`
+	State      State          `json:"state"`
+	Attempts   int            `json:"attempts,omitempty"`
+	StatusCode int            `json:"statusCode,omitempty"`
+	Reason     webhook.Reason `json:"reason,omitempty"`
+}
+
+// ReopenInput asks for a settled delivery to be sent again.
+type ReopenInput struct {
+	Tenant     string `json:"tenant"`
+	DeliveryID string `json:"deliveryId"`
+}
+
+// CancelInput asks for waiting deliveries to be given up.
+type CancelInput struct {
+	Tenant      string   `json:"tenant"`
+	DeliveryIDs []string `json:"deliveryIds"`
+}
+
+// Names of the application errors by which an activity in the durable lane
+// steers its own retries. They are benign: Temporal neither logs nor counts
+// them as failures.
+const (
+	ErrorRetry    = "AttemptFailed" // the receiver did not take it; the delay is the policy's
+	ErrorDeferred = "Deferred"      // nothing was sent yet; no attempt
+)

@@ -1,0 +1,155 @@
+// Package api is the HTTP API: it decodes, authorises, calls one thing and
+// encodes. Each resource has a file with its own request and response types;
+// router.go holds the table of all routes, errors.go the one map from errors to
+// HTTP, and openapi.yaml the contract that tests hold both to.
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"posthaste/webhook/provider"
+
+	"github.com/gin-gonic/gin"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// DefaultMaxEventBytes is the largest body of one event unless Deps say
+// otherwise.
+const DefaultMaxEventBytes = 256 << 10
+
+// Store is everything the API asks of the ledger; *models.Store satisfies it.
+// Each resource sees only its own part.
+type Store interface {
+	webhookStore
+	eventStore
+	deliveryStore
+	historyStore
+}
+
+// Starter is everything the API asks of Temporal; *workflows.Starter satisfies
+// it. Each resource sees only its own part.
+type Starter interface {
+	eventStarter
+	testStarter
+	deliveryStarter
+}
+
+// Deps are the parts that the API needs. Fields marked optional may be zero;
+// New names any other that is missing.
+type Deps struct {
+	Store           Store
+	Starter         Starter
+	Providers       *provider.Registry
+	DefaultProvider string            // of requests that name none
+	URLRules        provider.URLRules // optional: the zero value permits https to public addresses alone
+
+	JWTSecret string      // HS256; one of JWTSecret and KeySet is needed, both may be given
+	KeySet    jwt.Keyfunc // RS256, ES256, EdDSA; OpenKeySet makes one
+
+	Checks  []Check      // what GET /readyz asks, in this order
+	Metrics http.Handler // optional: GET /metrics is not found without it
+
+	TemporalUIURL     string // optional: events carry no link without it
+	TemporalNamespace string // needed with TemporalUIURL
+
+	MaxEventBytes int64     // optional: DefaultMaxEventBytes
+	Random        io.Reader // where new secrets come from: crypto/rand.Reader
+	Now           func() time.Time
+	Logger        *slog.Logger
+}
+
+// check names every field that is missing.
+func (d Deps) check() error {
+	var missing []error
+	for _, need := range []struct {
+		field string
+		ok    bool
+	}{
+		{"Store", d.Store != nil},
+		{"Starter", d.Starter != nil},
+		{"Providers", d.Providers != nil},
+		{"DefaultProvider", d.DefaultProvider != ""},
+		{"JWTSecret or KeySet", d.JWTSecret != "" || d.KeySet != nil},
+		{"Checks", len(d.Checks) > 0},
+		{"TemporalNamespace", d.TemporalUIURL == "" || d.TemporalNamespace != ""},
+		{"Random", d.Random != nil},
+		{"Now", d.Now != nil},
+		{"Logger", d.Logger != nil},
+	} {
+		if !need.ok {
+			missing = append(missing, fmt.Errorf("api.Deps needs %s", need.field))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+// server holds one handler struct per resource.
+type server struct {
+	logger         *slog.Logger
+	now            func() time.Time
+	authenticators []authenticator
+
+	eventTypes *eventTypes
+	webhooks   *webhooks
+	tests      *tests
+	history    *history
+	events     *events
+	deliveries *deliveries
+	health     *health
+	docs       *docs
+}
+
+// New returns the API as one handler. It fails when a part is missing or the
+// default provider is unknown.
+func New(deps Deps) (http.Handler, error) {
+	s, err := newServer(deps)
+	if err != nil {
+		return nil, err
+	}
+	return s.newRouter(), nil
+}
+
+func newServer(deps Deps) (*server, error) {
+	if err := deps.check(); err != nil {
+		return nil, err
+	}
+	profiles := profiles{registry: deps.Providers, otherwise: deps.DefaultProvider, rules: deps.URLRules}
+	if _, err := profiles.named(""); err != nil {
+		return nil, fmt.Errorf("api.Deps.DefaultProvider %q: %w", deps.DefaultProvider, err)
+	}
+	if deps.MaxEventBytes <= 0 {
+		deps.MaxEventBytes = DefaultMaxEventBytes
+	}
+	quietGin()
+	links := temporalLinks{base: strings.TrimRight(deps.TemporalUIURL, "/"), namespace: deps.TemporalNamespace}
+	return &server{
+		logger:         deps.Logger,
+		now:            deps.Now,
+		authenticators: []authenticator{newJWTAuthenticator(deps.JWTSecret, deps.KeySet, deps.Now)},
+		eventTypes:     &eventTypes{profiles: profiles},
+		webhooks:       &webhooks{store: deps.Store, profiles: profiles, random: deps.Random, now: deps.Now},
+		tests:          &tests{store: deps.Store, starter: deps.Starter, profiles: profiles, now: deps.Now},
+		history:        &history{store: deps.Store},
+		events: &events{
+			store: deps.Store, starter: deps.Starter, profiles: profiles,
+			links: links, maxBytes: deps.MaxEventBytes, now: deps.Now,
+		},
+		deliveries: &deliveries{store: deps.Store, starter: deps.Starter},
+		health:     &health{checks: deps.Checks, exporter: deps.Metrics, logger: deps.Logger},
+		docs:       &docs{},
+	}, nil
+}
+
+// quietGin keeps Gin from printing its route list on every start; it knows no
+// other way than a mode of the whole process.
+func quietGin() {
+	if gin.Mode() == gin.DebugMode {
+		gin.SetMode(gin.ReleaseMode)
+	}
+}

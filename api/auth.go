@@ -1,0 +1,68 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"posthaste/errs"
+
+	"github.com/gin-gonic/gin"
+)
+
+// auth says who may call a route. Every row of the route table has one.
+type auth string
+
+// The three kinds of routes.
+const (
+	authPublic auth = "public" // anybody
+	authTenant auth = "tenant" // a credential of a tenant
+	authAdmin  auth = "admin"  // a credential with scope admin
+)
+
+// principal is who calls: the tenant comes from the credential alone.
+type principal struct {
+	Tenant string
+	Admin  bool
+}
+
+// authenticator knows callers by one kind of credential. It answers false when
+// the headers hold none of its kind, and an Unauthorized error when they hold a
+// bad one. It is safe for concurrent use.
+type authenticator interface {
+	authenticate(ctx context.Context, header http.Header) (principal, bool, error)
+}
+
+// authorise makes the gate of a route: the authenticators are asked in turn,
+// and the first that finds a credential of its kind decides.
+func authorise(kind auth, authenticators []authenticator) func(*gin.Context) error {
+	return func(c *gin.Context) error {
+		if kind == authPublic {
+			return nil
+		}
+		who, err := identify(c, authenticators)
+		if err != nil {
+			return err
+		}
+		c.Set(keyPrincipal, who)
+		if kind == authAdmin && !who.Admin {
+			return errs.New(errs.Forbidden, "This needs a token with scope admin")
+		}
+		return nil
+	}
+}
+
+func identify(c *gin.Context, authenticators []authenticator) (principal, error) {
+	for _, one := range authenticators {
+		who, found, err := one.authenticate(c.Request.Context(), c.Request.Header)
+		if err != nil {
+			return principal{}, err
+		}
+		if found {
+			return who, nil
+		}
+	}
+	return principal{}, unauthorized("Send a token: Authorization: Bearer <token>")
+}
+
+// tenantOf returns the caller's tenant. Only routes with a gate may call it.
+func tenantOf(c *gin.Context) string { return c.MustGet(keyPrincipal).(principal).Tenant }

@@ -1,0 +1,135 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"posthaste/errs"
+	"posthaste/models"
+
+	"github.com/gin-gonic/gin"
+)
+
+// deliveryStore is what deliveries read of the ledger. All find only the
+// tenant's own: anything else is errs.NotFound.
+type deliveryStore interface {
+	Delivery(ctx context.Context, tenant, id string) (models.Delivery, []models.Attempt, error)
+	Webhook(ctx context.Context, tenant, id string) (models.Webhook, error)
+}
+
+// deliveryStarter moves a delivery along at a person's wish. RetryNow returns
+// errs.Conflict when the workflow has ended.
+type deliveryStarter interface {
+	RetryNow(ctx context.Context, workflowID, deliveryID string) error
+	Resend(ctx context.Context, tenant, deliveryID string, attempts int) error
+}
+
+// deliveries shows deliveries and sends them again.
+type deliveries struct {
+	store   deliveryStore
+	starter deliveryStarter
+}
+
+// deliveryBody is a delivery in a list.
+type deliveryBody struct {
+	ID            string       `json:"id"`
+	EventID       string       `json:"eventId"`
+	Event         string       `json:"event"`
+	WebhookID     string       `json:"webhookId"`
+	WebhookName   string       `json:"webhookName"`
+	Host          string       `json:"host"`
+	State         models.State `json:"state"`
+	AttemptCount  int          `json:"attemptCount"`
+	NextAttemptAt *timestamp   `json:"nextAttemptAt"`
+	StatusCode    *int         `json:"statusCode"`
+	Reason        *string      `json:"reason"`
+	Test          bool         `json:"test"`
+	CreatedAt     timestamp    `json:"createdAt"`
+	UpdatedAt     timestamp    `json:"updatedAt"`
+	SettledAt     *timestamp   `json:"settledAt"`
+}
+
+// deliveryDetailBody is one delivery with every attempt, oldest first.
+type deliveryDetailBody struct {
+	deliveryBody
+	Attempts []attemptDetailBody `json:"attempts"`
+}
+
+func showDelivery(d models.Delivery) deliveryBody {
+	return deliveryBody{
+		ID: d.ID, EventID: d.EventID, Event: d.EventType, WebhookID: d.WebhookID,
+		WebhookName: d.WebhookName, Host: d.Host, State: d.State, AttemptCount: d.Attempts,
+		NextAttemptAt: optionalTime(d.NextAttemptAt), StatusCode: d.LastStatusCode, Reason: optionalText(d.Reason),
+		Test: d.Test, CreatedAt: timestamp(d.CreatedAt), UpdatedAt: timestamp(d.UpdatedAt),
+		SettledAt: optionalTime(d.SettledAt),
+	}
+}
+
+func showDeliveries(items []models.Delivery) []deliveryBody {
+	list := make([]deliveryBody, len(items))
+	for i, delivery := range items {
+		list[i] = showDelivery(delivery)
+	}
+	return list
+}
+
+func (h *deliveries) get(c *gin.Context) error {
+	id, err := pathID(c, "delivery")
+	if err != nil {
+		return err
+	}
+	found, attempts, err := h.store.Delivery(c.Request.Context(), tenantOf(c), id)
+	if err != nil {
+		return err
+	}
+	shown := deliveryDetailBody{deliveryBody: showDelivery(found), Attempts: make([]attemptDetailBody, len(attempts))}
+	for i, attempt := range attempts {
+		shown.Attempts[i] = showAttemptDetail(attempt)
+	}
+	return respond(c, http.StatusOK, shown)
+}
+
+// retryBody says that a retry is under way.
+type retryBody struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+}
+
+// retry makes a waiting delivery try at once, and sends a settled one again.
+func (h *deliveries) retry(c *gin.Context) error {
+	id, err := pathID(c, "delivery")
+	if err != nil {
+		return err
+	}
+	body, err := readBody(c, bodyRule{maxBytes: maxResourceBytes, optional: true})
+	if err != nil {
+		return err
+	}
+	if err := body.done(); err != nil {
+		return err
+	}
+	ctx, tenant := c.Request.Context(), tenantOf(c)
+	delivery, _, err := h.store.Delivery(ctx, tenant, id)
+	if err != nil {
+		return err
+	}
+	target, err := h.store.Webhook(ctx, tenant, delivery.WebhookID)
+	if err != nil {
+		return err
+	}
+	if err := mustReceive(&target, delivery.Test); err != nil {
+		return err
+	}
+	switch {
+	case delivery.State == models.StateSending:
+		return errs.New(errs.Conflict, "The delivery is being sent right now")
+	case delivery.State.Settled():
+		err = h.starter.Resend(ctx, tenant, id, delivery.Attempts)
+	default:
+		err = h.starter.RetryNow(ctx, delivery.WorkflowID, id)
+	}
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusAccepted, retryBody{ID: id, Status: "accepted"})
+}

@@ -1,0 +1,229 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"time"
+
+	"posthaste/errs"
+	"posthaste/webhook"
+	"posthaste/webhook/payload"
+	"posthaste/workflows"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+)
+
+// eventStarter makes an event durable. It returns errs.Conflict when the id
+// stands for an event with another BodyHash, and errs.Unavailable when Temporal
+// cannot take it now.
+type eventStarter interface {
+	DeliverEvent(ctx context.Context, event webhook.Event) (workflows.Accepted, error)
+}
+
+const headerIdempotencyKey = "Idempotency-Key"
+
+// keyNamespace makes event ids out of idempotency keys. It must never change:
+// a key sent again after an upgrade has to meet the same id.
+var keyNamespace = uuid.MustParse("6f1c3c0a-54d1-5a35-9a3c-1f7a2f0b7c55")
+
+// Bounds of an event's own members; data has the body's bound.
+const (
+	maxNameChars      = 128
+	maxAttributeChars = 256
+	maxListIDs        = 1000
+)
+
+// acceptedBody says under which id an event was taken.
+type acceptedBody struct {
+	ID        string `json:"id"`
+	Status    string `json:"status"`
+	Duplicate bool   `json:"duplicate"`
+}
+
+// create takes one event: 202 when it is new, 200 when its Idempotency-Key was
+// seen before with the same content.
+func (h *events) create(c *gin.Context) error {
+	body, err := readBody(c, bodyRule{maxBytes: h.maxBytes, around: 1})
+	if err != nil {
+		return err
+	}
+	key, err := idempotencyKey(c.Request.Header)
+	if err != nil {
+		return err
+	}
+	event, err := h.read(body, tenantOf(c), key)
+	if err != nil {
+		return err
+	}
+	accepted, err := h.accept(c.Request.Context(), event)
+	if err != nil {
+		return err
+	}
+	c.Header("Location", "/api/events/"+accepted.ID)
+	if accepted.Duplicate {
+		return respond(c, http.StatusOK, accepted)
+	}
+	return respond(c, http.StatusAccepted, accepted)
+}
+
+// accept hands the event to Temporal. A keyed event is looked up first: the
+// ledger remembers longer than Temporal does.
+func (h *events) accept(ctx context.Context, event webhook.Event) (acceptedBody, error) {
+	answer := acceptedBody{ID: event.ID, Status: "accepted"}
+	if event.BodyHash != "" {
+		earlier, err := h.store.Event(ctx, event.Tenant, event.ID)
+		switch {
+		case err == nil && earlier.BodyHash != event.BodyHash:
+			return acceptedBody{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
+		case err == nil:
+			answer.Duplicate = true
+			return answer, nil
+		case !errs.Is(err, errs.NotFound):
+			return acceptedBody{}, err
+		}
+	}
+	started, err := h.starter.DeliverEvent(ctx, event)
+	answer.Duplicate = started.Duplicate
+	return answer, err
+}
+
+// read makes an event of a request's body, or says everything that is wrong
+// with it.
+func (h *events) read(body *object, tenant, key string) (webhook.Event, error) {
+	now := h.now().UTC().Truncate(time.Millisecond)
+	event := webhook.Event{Tenant: tenant, OccurredAt: now, AcceptedAt: now}
+	var occurredAt string
+	body.require("type", "data")
+	body.text("type", maxNameChars, &event.Type)
+	body.text("provider", maxNameChars, &event.Provider)
+	body.text("source", maxNameChars, (*string)(&event.Source))
+	body.text("occurredAt", maxNameChars, &occurredAt)
+	event.Data = canonical(body, "data")
+	event.CustomData = canonical(body, "customData")
+	event.Attributes = readAttributes(body)
+	if occurredAt != "" {
+		event.OccurredAt = readTime(body, "occurredAt", occurredAt)
+	}
+	profile, err := h.profiles.named(event.Provider)
+	if err != nil {
+		takeFaults(body, "provider", err)
+		return webhook.Event{}, body.done()
+	}
+	event.Provider = profile.Name()
+	given := event // the content as the caller meant it, before the profile completes it
+	judge(body, profile.CheckEvent(&event))
+	if err := body.done(); err != nil {
+		return webhook.Event{}, err
+	}
+	return identified(event, given, key, occurredAt)
+}
+
+// identified gives the event its id: a new one, or the one that its key stands
+// for together with the hash that tells a repeated key from a reused one.
+func identified(event, given webhook.Event, key, occurredAt string) (webhook.Event, error) {
+	if key == "" {
+		id, err := uuid.NewV7()
+		event.ID = id.String()
+		return event, errs.Wrap(err, errs.Internal, "No id could be made")
+	}
+	event.ID = uuid.NewSHA1(keyNamespace, []byte(event.Tenant+"\x00"+key)).String()
+	hash, err := bodyHash(given, occurredAt)
+	event.BodyHash = hash
+	return event, err
+}
+
+// bodyHash is the SHA-256 of what a caller enqueued, in canonical form, so that
+// spacing makes no difference. The time counts as it was written: a default one
+// differs from call to call.
+func bodyHash(event webhook.Event, occurredAt string) (string, error) {
+	attributes, err := json.Marshal(event.Attributes)
+	if err != nil {
+		return "", fmt.Errorf("encoding attributes: %w", err)
+	}
+	source := event.Source
+	if source == "" {
+		source = webhook.SourceSystem
+	}
+	digest := sha256.New()
+	for _, part := range []string{
+		event.Type, event.Provider, string(source), string(event.Data), string(event.CustomData),
+		string(attributes), occurredAt,
+	} {
+		fmt.Fprintf(digest, "%d:%s,", len(part), part) // lengths keep neighbours apart
+	}
+	return hex.EncodeToString(digest.Sum(nil)), nil
+}
+
+// canonical reads a member that travels as it is: an object in canonical form.
+func canonical(body *object, name string) webhook.JSON {
+	raw := body.raw(name)
+	if raw == nil {
+		return nil
+	}
+	text, err := payload.CanonicalObject(name, raw)
+	if err != nil {
+		takeFaults(body, name, err)
+		return nil
+	}
+	return text
+}
+
+// takeFaults adds the faults of a coded error about a member to those of the
+// body.
+func takeFaults(body *object, name string, err error) {
+	coded := coerce(err)
+	if len(coded.Fields) == 0 {
+		body.fault(name, "%s", coded.Message)
+	}
+	maps.Copy(body.faults, coded.Fields)
+}
+
+func readAttributes(body *object) webhook.Attributes {
+	var a webhook.Attributes
+	members := body.child("attributes")
+	if members == nil {
+		return a
+	}
+	members.text("campaignId", maxAttributeChars, &a.CampaignID)
+	members.texts("listIds", maxListIDs, maxAttributeChars, &a.ListIDs)
+	members.text("schemaId", maxAttributeChars, &a.SchemaID)
+	members.flag("bulk", &a.Bulk)
+	members.text("campaignTrigger", maxAttributeChars, &a.CampaignTrigger)
+	members.text("initiatedBy", maxAttributeChars, &a.InitiatedBy)
+	members.close()
+	return a
+}
+
+// readTime reads a time to the millisecond. Its year has four digits, in UTC
+// too, and lies after 1969: receivers' date types hold no more.
+func readTime(body *object, name, text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	at = at.UTC().Truncate(time.Millisecond)
+	if err != nil || at.Year() < 1970 || at.Year() > 9999 {
+		body.fault(name, "%s", wantTime)
+	}
+	return at
+}
+
+// idempotencyKey returns the request's key; "" when it has none.
+func idempotencyKey(header http.Header) (string, error) {
+	keys := header.Values(headerIdempotencyKey)
+	if len(keys) == 0 {
+		return "", nil
+	}
+	key := keys[0]
+	visible := len(key) >= 1 && len(key) <= 255
+	for i := range len(key) {
+		visible = visible && key[i] > ' ' && key[i] < 0x7f
+	}
+	if len(keys) > 1 || !visible {
+		return "", errs.InvalidField(headerIdempotencyKey, "must be one value of 1 to 255 visible ASCII characters")
+	}
+	return key, nil
+}

@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+)
+
+// Keys under which a request carries what the middleware found out.
+const (
+	keyRequestID = "posthaste.requestID"
+	keyPrincipal = "posthaste.principal"
+	keyError     = "posthaste.error"
+)
+
+const headerRequestID = "X-Request-Id"
+
+// saneRequestID is what a caller's own request id may look like: it goes into
+// logs and answers, so nothing that could break a line or fill a disk.
+var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// withRequestID answers every request with an id: the caller's, or a new one.
+func withRequestID(c *gin.Context) {
+	id := c.GetHeader(headerRequestID)
+	if !saneRequestID.MatchString(id) {
+		id = uuid.NewString()
+	}
+	c.Set(keyRequestID, id)
+	c.Header(headerRequestID, id)
+	c.Next()
+}
+
+func requestID(c *gin.Context) string { return c.GetString(keyRequestID) }
+
+// withSecurityHeaders sets the headers of an API that browsers must neither
+// sniff, frame, cache nor share. There is no CORS: tokens of this API belong on
+// servers, and the dashboard is served from the same origin.
+func withSecurityHeaders(c *gin.Context) {
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("X-Frame-Options", "DENY")
+	c.Header("Referrer-Policy", "no-referrer")
+	c.Header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	c.Header("Cross-Origin-Resource-Policy", "same-origin")
+	c.Header("Cache-Control", "no-store")
+	c.Next()
+}
+
+// accessLog writes one line per request, with the error where there was one:
+// the only place where an error of a handler is logged. It never logs a query
+// or a header, which may hold secrets.
+func accessLog(logger *slog.Logger, now func() time.Time) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		started := now()
+		c.Next()
+		status := c.Writer.Status()
+		attrs := []slog.Attr{
+			slog.String("method", c.Request.Method),
+			slog.String("path", c.Request.URL.Path),
+			slog.Int("status", status),
+			slog.Duration("duration", now().Sub(started)),
+			slog.Int("bytes", max(c.Writer.Size(), 0)),
+			slog.String("requestId", requestID(c)),
+		}
+		if who, ok := c.Get(keyPrincipal); ok {
+			attrs = append(attrs, slog.String("tenant", who.(principal).Tenant))
+		}
+		if err, ok := c.Get(keyError); ok {
+			attrs = append(attrs, slog.Any("error", err))
+		}
+		// The line must be written although the caller has gone.
+		ctx := context.WithoutCancel(c.Request.Context())
+		logger.LogAttrs(ctx, levelOf(c.FullPath(), status), "request", attrs...)
+	}
+}
+
+// levelOf keeps probes out of the normal log and lifts our own faults out of it.
+func levelOf(route string, status int) slog.Level {
+	switch {
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case route == pathHealth || route == pathReady || route == pathMetrics:
+		return slog.LevelDebug
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// recovery turns a panic into a 500 in the usual envelope. The stack goes into
+// the access line through the error.
+func recovery(c *gin.Context) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		if cause == http.ErrAbortHandler {
+			panic(cause) // net/http's own way to drop a connection
+		}
+		err := fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		c.Set(keyError, err)
+		c.Abort()
+		if !c.Writer.Written() {
+			writeError(c, err)
+		}
+	}()
+	c.Next()
+}

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"net/http"
+
+	"posthaste/errs"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Paths that the middleware knows too.
+const (
+	pathHealth  = "/healthz"
+	pathReady   = "/readyz"
+	pathMetrics = "/metrics"
+)
+
+// route is one row of the route table. Nothing is registered outside it.
+type route struct {
+	Method  string
+	Path    string
+	Auth    auth
+	Handler func(*gin.Context) error
+}
+
+// routes is the route table: everything this API answers to.
+func (s *server) routes() []route {
+	return []route{
+		{http.MethodGet, "/api/webhooks/events", authPublic, s.eventTypes.list},
+
+		{http.MethodGet, "/api/webhooks", authTenant, s.webhooks.list},
+		{http.MethodPost, "/api/webhooks", authTenant, s.webhooks.create},
+		{http.MethodGet, "/api/webhooks/:id", authTenant, s.webhooks.get},
+		{http.MethodPatch, "/api/webhooks/:id", authTenant, s.webhooks.update},
+		{http.MethodDelete, "/api/webhooks/:id", authTenant, s.webhooks.delete},
+		{http.MethodPost, "/api/webhooks/:id/rotate-secret", authTenant, s.webhooks.rotateSecret},
+		{http.MethodPost, "/api/webhooks/:id/test", authTenant, s.tests.send},
+		{http.MethodGet, "/api/webhooks/:id/history", authTenant, s.history.list},
+
+		{http.MethodPost, "/api/events", authTenant, s.events.create},
+		{http.MethodPost, "/api/events/batch", authTenant, s.events.createBatch},
+		{http.MethodGet, "/api/events", authTenant, s.events.list},
+		{http.MethodGet, "/api/events/:id", authTenant, s.events.get},
+
+		{http.MethodGet, "/api/deliveries/:id", authTenant, s.deliveries.get},
+		{http.MethodPost, "/api/deliveries/:id/retry", authTenant, s.deliveries.retry},
+
+		{http.MethodGet, "/api/openapi.yaml", authPublic, s.docs.specification},
+		{http.MethodGet, pathHealth, authPublic, s.health.live},
+		{http.MethodGet, pathReady, authPublic, s.health.ready},
+		{http.MethodGet, pathMetrics, authPublic, s.health.metrics},
+	}
+}
+
+// newRouter registers the route table behind the middleware.
+func (s *server) newRouter() http.Handler {
+	router := gin.New()
+	router.RedirectTrailingSlash = false
+	router.HandleMethodNotAllowed = true // for the Allow header
+	router.Use(withRequestID, withSecurityHeaders, accessLog(s.logger, s.now), recovery)
+	for _, row := range s.routes() {
+		router.Handle(row.Method, row.Path, handle(authorise(row.Auth, s.authenticators), row.Handler))
+	}
+	router.NoRoute(handle(unknownRoute))
+	router.NoMethod(handle(unknownMethod))
+	return router
+}
+
+// handle runs the steps of a request up to the first error and answers that
+// one. It is the only place where an error of a handler is written.
+func handle(steps ...func(*gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		for _, step := range steps {
+			if err := step(c); err != nil {
+				c.Set(keyError, err)
+				writeError(c, err)
+				return
+			}
+		}
+	}
+}
+
+func unknownRoute(*gin.Context) error {
+	return errs.New(errs.NotFound, "There is no such route; GET /api/openapi.yaml lists them")
+}
+
+// unknownMethod is not found too: the closed list of codes has no 405. The
+// Allow header, set by the router, names what the path does answer to.
+func unknownMethod(c *gin.Context) error {
+	return errs.New(errs.NotFound, "This path does not answer to %s", c.Request.Method)
+}

@@ -1,0 +1,93 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"posthaste/errs"
+	"posthaste/models"
+	"posthaste/webhook"
+	"posthaste/webhook/provider"
+
+	"github.com/gin-gonic/gin"
+)
+
+// maxOverlapSeconds bounds how long an old secret may sign beside the new one:
+// a week is time for any receiver to change over.
+const maxOverlapSeconds = 7 * 24 * 3600
+
+// rotation is the request of a new secret.
+type rotation struct {
+	secret         webhook.Secret // empty = make one
+	overlapSeconds int
+}
+
+// rotateSecret gives the webhook a new secret and shows it, once. The old one
+// stops at once, or signs beside the new one during the overlap.
+func (h *webhooks) rotateSecret(c *gin.Context) error {
+	id, err := pathID(c, "webhook")
+	if err != nil {
+		return err
+	}
+	body, err := readBody(c, bodyRule{maxBytes: maxResourceBytes, optional: true})
+	if err != nil {
+		return err
+	}
+	changed, err := h.store.UpdateWebhook(c.Request.Context(), tenantOf(c), id, func(w *models.Webhook) error {
+		return h.rotate(body, w)
+	})
+	if err != nil {
+		return err
+	}
+	shown, err := h.profiles.showSecret(&changed)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, shown)
+}
+
+// rotate reads the request against the webhook's profile and puts the new
+// secret in place.
+func (h *webhooks) rotate(body *object, w *models.Webhook) error {
+	profile, err := h.profiles.named(w.Provider)
+	if err != nil {
+		return err
+	}
+	if profile.SecretRule().Rule == provider.SecretNone {
+		return errs.New(errs.Conflict, "This provider signs nothing, so its webhooks have no secret")
+	}
+	asked, err := readRotation(body, profile)
+	if err != nil {
+		return err
+	}
+	if asked.secret == "" {
+		if asked.secret, err = profile.GenerateSecret(h.random); err != nil {
+			return err
+		}
+	}
+	w.PreviousSecret, w.PreviousSecretUntil = "", nil
+	if asked.overlapSeconds > 0 && w.Secret != "" {
+		until := h.now().UTC().Add(time.Duration(asked.overlapSeconds) * time.Second)
+		w.PreviousSecret, w.PreviousSecretUntil = w.Secret, &until
+	}
+	w.Secret = models.Secret(asked.secret.Reveal())
+	return nil
+}
+
+func readRotation(body *object, profile *provider.Profile) (rotation, error) {
+	var asked rotation
+	body.whole("overlapSeconds", &asked.overlapSeconds)
+	switch {
+	case asked.overlapSeconds < 0 || asked.overlapSeconds > maxOverlapSeconds:
+		body.fault("overlapSeconds", "must be between 0 and %d", maxOverlapSeconds)
+	case asked.overlapSeconds > 0 && !profile.SeveralSignatures():
+		body.fault("overlapSeconds", "must be 0: this provider sends one signature, so two secrets cannot sign at once")
+	}
+	if given := readSecret(body); given != nil {
+		asked.secret = *given
+		if reason := profile.CheckSecret(asked.secret); reason != "" {
+			body.fault("secret", "%s", reason)
+		}
+	}
+	return asked, body.done()
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+
+	"posthaste/config"
+)
+
+// Exit codes. A caller can tell a mistake on the command line from a failure.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// commands is the grammar of the command line.
+type commands struct {
+	Dev     devCommand     `cmd:"" help:"Run everything on this machine: Temporal, database, API, worker and a receiver to look at."`
+	Serve   serveCommand   `cmd:"" help:"Run in production: API, worker, or both in one process."`
+	Migrate migrateCommand `cmd:"" help:"Bring database and Temporal up to date, or show how they stand."`
+	Token   tokenCommand   `cmd:"" help:"Print a JWT for a tenant."`
+	Keygen  keygenCommand  `cmd:"" help:"Print a line for POSTHASTE_ENCRYPTION_KEYSET."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and exit."`
+}
+
+// console is where a command reads from and writes to. Answers go to out,
+// everything else to err.
+type console struct {
+	out, err  io.Writer
+	lookupEnv func(string) (string, bool)
+}
+
+// run is the whole program: it parses args, runs the command and returns the
+// exit code. It reads the environment through lookupEnv alone and stops in good
+// order when ctx ends.
+func run(ctx context.Context, args []string, lookupEnv func(string) (string, bool), stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	var (
+		grammar  commands
+		problems []config.Problem
+		exited   bool
+		code     int
+	)
+	parser, err := kong.New(&grammar,
+		kong.Name("posthaste"),
+		kong.Description("Durable webhook delivery on Temporal. Every setting is a flag and a POSTHASTE_* variable."),
+		kong.Vars{"version": userAgent()},
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(c int) { exited, code = true, c }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		environment(lookupEnv, &problems),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(console{out: stdout, err: stderr, lookupEnv: lookupEnv}),
+	)
+	if err != nil {
+		return report(stderr, fmt.Errorf("build the command line: %w", err))
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case exited: // --help and --version have answered already
+		return code
+	case err != nil:
+		report(stderr, err)
+		_, _ = fmt.Fprintln(stderr, "see: posthaste --help")
+		return exitUsage
+	}
+	if err := config.AsError(problems); err != nil {
+		return report(stderr, err)
+	}
+	err = parsed.Run()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = failed(err, "stopped before it had started")
+	}
+	return report(stderr, err)
+}

@@ -1,0 +1,63 @@
+// Package config holds every setting of Posthaste in one struct. A field is a
+// flag, a POSTHASTE_* variable, a default and a line of help at once: the
+// commands read it, --help prints it and MarkdownTable writes the README's
+// table from it, so that none of them can disagree.
+package config
+
+// Config is every setting there is. A command embeds the groups it needs;
+// serve embeds them all.
+type Config struct {
+	Database
+	Temporal
+	HTTP
+	Auth
+	Sealing
+	Delivery
+	Worker
+}
+
+// Database says where webhooks, deliveries and attempts are kept.
+type Database struct {
+	DatabaseURL Secret `name:"database-url" env:"POSTHASTE_DATABASE_URL" placeholder:"URL" group:"Database:" help:"Database: postgres://user:password@host/name or sqlite://path/to/file. Required by serve and migrate."`
+}
+
+// Temporal says where workflows run.
+type Temporal struct {
+	TemporalAddress   string `env:"POSTHASTE_TEMPORAL_ADDRESS" placeholder:"HOST:PORT" group:"Temporal:" help:"Temporal frontend. Required by serve and migrate."`
+	TemporalNamespace string `env:"POSTHASTE_TEMPORAL_NAMESPACE" default:"default" placeholder:"NAME" group:"Temporal:" help:"Temporal namespace; it must exist."`
+	TemporalUIURL     string `name:"temporal-ui-url" env:"POSTHASTE_TEMPORAL_UI_URL" placeholder:"URL" group:"Temporal:" help:"Temporal Web UI as a browser reaches it; events then link to their workflow."`
+}
+
+// HTTP says where the API listens.
+type HTTP struct {
+	HTTPAddr string `name:"http" env:"POSTHASTE_HTTP_ADDR" default:":8080" placeholder:"HOST:PORT" group:"HTTP:" help:"Address the API listens on; a worker serves its health checks there."`
+}
+
+// Auth says how callers prove who they are. At least one of the two is needed
+// wherever the API runs.
+type Auth struct {
+	JWTSecret Secret `name:"jwt-secret" env:"POSTHASTE_JWT_SECRET" placeholder:"TEXT" group:"Authentication:" help:"Shared secret of HS256 tokens, at least 16 characters (32 or more advised)."`
+	JWKSURL   string `name:"jwks-url" env:"POSTHASTE_JWKS_URL" placeholder:"URL" group:"Authentication:" help:"Key set of the platform that signs tokens with RS256, ES256 or EdDSA."`
+}
+
+// Sealing says with which keys secrets are sealed at rest.
+type Sealing struct {
+	EncryptionKeyset Secret `env:"POSTHASTE_ENCRYPTION_KEYSET" placeholder:"LINE" group:"Encryption:" help:"Keys that seal webhook secrets and headers at rest: one line, made by posthaste keygen. Required by serve."`
+}
+
+// Delivery says what may be enqueued and where webhooks may point.
+type Delivery struct {
+	Provider          string   `env:"POSTHASTE_PROVIDER" default:"standard" placeholder:"NAME" group:"Delivery:" help:"Provider of webhooks and events that name none."`
+	ProvidersDir      string   `env:"POSTHASTE_PROVIDERS_DIR" placeholder:"DIR" group:"Delivery:" help:"Folder with provider profiles of your own (*.yaml), beside the shipped ones."`
+	AllowHTTP         bool     `name:"allow-http" env:"POSTHASTE_ALLOW_HTTP" group:"Delivery:" help:"Let webhooks use plain http, where their provider asks for https."`
+	AllowNetworks     []string `env:"POSTHASTE_ALLOW_NETWORKS" sep:"," placeholder:"CIDR" group:"Delivery:" help:"Private networks that webhooks may point to all the same, such as 10.1.0.0/16; separated by commas."`
+	EventsPerWorkflow int      `env:"POSTHASTE_EVENTS_PER_WORKFLOW" default:"1" placeholder:"N" group:"Delivery:" help:"Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one."`
+	MaxEventBytes     int64    `env:"POSTHASTE_MAX_EVENT_BYTES" default:"262144" placeholder:"N" group:"Delivery:" help:"Largest request body of an event, in bytes (1024 to 1048576)."`
+}
+
+// Worker says how much a worker process does at once.
+type Worker struct {
+	DurableSlots int `env:"POSTHASTE_DURABLE_SLOTS" default:"10000" placeholder:"N" group:"Worker:" help:"Deliveries of the durable lane that one process holds at once; a waiting POST costs a goroutine and a socket."`
+	FastSlots    int `env:"POSTHASTE_FAST_SLOTS" default:"1000" placeholder:"N" group:"Worker:" help:"Workflow tasks, and fast-lane deliveries, that one process runs at once."`
+	Pollers      int `env:"POSTHASTE_POLLERS" default:"8" placeholder:"N" group:"Worker:" help:"Long polls that one process keeps open at Temporal per task queue and kind (2 to 100)."`
+}

@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"posthaste/workflows"
+)
+
+var record = flag.Bool("record", false, "write the histories of the stories to workflows/testdata/histories")
+
+// TestStoriesReplay runs every story for real and replays its history on the
+// present code. With -record the histories are kept, and later code must replay
+// them too (workflows/replay_test.go).
+func TestStoriesReplay(t *testing.T) {
+	t.Parallel()
+	for name, tell := range stories() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sys := up(t, settings{postgres: name == "fan-out-over-pages"})
+			for suffix, workflowID := range tell(sys) {
+				c := sys.temporalClient()
+				_ = c.GetWorkflow(t.Context(), workflowID, "").Get(t.Context(), nil) // a cancelled one ends with an error
+				history := &historypb.History{Events: events(t, c, workflowID)}
+				replay(t, history)
+				if *record {
+					save(t, name+suffix, history)
+				}
+			}
+		})
+	}
+}
+
+// stories are the ways an event can go. Each returns the workflows to look at,
+// by a suffix for the file's name.
+func stories() map[string]func(*system) map[string]string {
+	one := func(event accepted) map[string]string {
+		return map[string]string{"": workflows.EventWorkflowID("acme", event.ID)}
+	}
+	return map[string]func(*system) map[string]string{
+		"all-delivered": func(sys *system) map[string]string {
+			rec := newReceiver(sys.t, nil)
+			sys.createWebhook(rec.URL + "/1")
+			sys.createWebhook(rec.URL + "/2")
+			event := sys.enqueue(paid)
+			sys.awaitStates(event.ID, 10*time.Second, "delivered", "delivered")
+			return one(event)
+		},
+		"one-fails-then-succeeds": func(sys *system) map[string]string {
+			sys.createWebhook(newReceiver(sys.t, nil).URL)
+			sys.createWebhook(newReceiver(sys.t, statuses(500, 200)).URL, `"retry":{"mode":"schedule","delaysSeconds":[1]}`)
+			event := sys.enqueue(paid)
+			sys.awaitStates(event.ID, 20*time.Second, "delivered", "delivered")
+			return one(event)
+		},
+		"exhausted": func(sys *system) map[string]string {
+			sys.createWebhook(newReceiver(sys.t, status(500)).URL, `"retry":{"mode":"schedule","delaysSeconds":[1,1]}`)
+			event := sys.enqueue(paid)
+			sys.awaitStates(event.ID, 20*time.Second, "failed")
+			return one(event)
+		},
+		"never": func(sys *system) map[string]string {
+			sys.createWebhook(newReceiver(sys.t, status(500)).URL, `"retry":{"mode":"never"}`)
+			event := sys.enqueue(paid)
+			sys.awaitStates(event.ID, 10*time.Second, "failed")
+			return one(event)
+		},
+		"gone": func(sys *system) map[string]string {
+			sys.createWebhook(newReceiver(sys.t, status(410)).URL)
+			event := sys.enqueue(paid)
+			sys.awaitStates(event.ID, 10*time.Second, "failed")
+			return one(event)
+		},
+		"slices": func(sys *system) map[string]string {
+			rec := newReceiver(sys.t, nil)
+			for i := range 30 {
+				sys.createWebhook(fmt.Sprintf("%s/%d", rec.URL, i))
+			}
+			event := sys.enqueue(paid)
+			rec.await(30, 20*time.Second)
+			return one(event)
+		},
+		"fan-out-over-pages": func(sys *system) map[string]string {
+			rec := newReceiver(sys.t, nil)
+			for i := range 110 {
+				sys.createWebhook(fmt.Sprintf("%s/%d", rec.URL, i))
+			}
+			event := sys.enqueue(paid)
+			rec.await(110, 30*time.Second)
+			parent := workflows.EventWorkflowID("acme", event.ID)
+			return map[string]string{"": parent, "-child": fmt.Sprintf("%s/page/%s/2", parent, event.ID)}
+		},
+		"cancelled-while-waiting": func(sys *system) map[string]string {
+			sys.createWebhook(newReceiver(sys.t, status(500)).URL, `"retry":{"mode":"schedule","delaysSeconds":[3600]}`)
+			event := sys.enqueue(paid)
+			sys.awaitStates(event.ID, 10*time.Second, "retrying")
+			id := workflows.EventWorkflowID("acme", event.ID)
+			require.NoError(sys.t, sys.temporalClient().CancelWorkflow(sys.t.Context(), id, ""))
+			sys.awaitStates(event.ID, 20*time.Second, "cancelled")
+			return one(event)
+		},
+		"retry-now": func(sys *system) map[string]string {
+			sys.createWebhook(newReceiver(sys.t, statuses(500, 200)).URL, `"retry":{"mode":"schedule","delaysSeconds":[3600]}`)
+			event := sys.enqueue(paid)
+			delivery := sys.awaitStates(event.ID, 10*time.Second, "retrying")[0]
+			code, a := sys.call("POST", "/api/deliveries/"+delivery.ID+"/retry", "")
+			require.Equal(sys.t, 202, code, a.raw)
+			sys.awaitStates(event.ID, 20*time.Second, "delivered")
+			return one(event)
+		},
+		"resend": func(sys *system) map[string]string {
+			sys.createWebhook(newReceiver(sys.t, statuses(500, 200)).URL, `"retry":{"mode":"never"}`)
+			event := sys.enqueue(paid)
+			delivery := sys.awaitStates(event.ID, 10*time.Second, "failed")[0]
+			code, a := sys.call("POST", "/api/deliveries/"+delivery.ID+"/retry", "")
+			require.Equal(sys.t, 202, code, a.raw)
+			sys.awaitStates(event.ID, 20*time.Second, "delivered")
+			return map[string]string{"": workflows.ResendWorkflowID("acme", delivery.ID, 1)}
+		},
+		"duplicate-run": func(sys *system) map[string]string {
+			rec := newReceiver(sys.t, nil)
+			sys.createWebhook(rec.URL)
+			event := sys.enqueue(paid)
+			sys.awaitStates(event.ID, 10*time.Second, "delivered")
+			// A second workflow for an event that the ledger already has, as
+			// after the retention of the first has passed.
+			c, first := sys.temporalClient(), workflows.EventWorkflowID("acme", event.ID)
+			var input workflows.DeliverEventInput
+			startedWith(sys.t, c, first, &input)
+			_, err := c.ExecuteWorkflow(sys.t.Context(), client.StartWorkflowOptions{
+				ID: first + "/again", TaskQueue: workflows.TaskQueue,
+			}, workflows.DeliverEvent, input)
+			require.NoError(sys.t, err)
+			var result workflows.DeliverEventResult
+			require.NoError(sys.t, c.GetWorkflow(sys.t.Context(), first+"/again", "").Get(sys.t.Context(), &result))
+			require.Equal(sys.t, map[string]int{"duplicate": 1}, result.Deliveries)
+			require.Len(sys.t, rec.all(), 1)
+			return map[string]string{"": first + "/again"}
+		},
+	}
+}
+
+func replay(t *testing.T, history *historypb.History) {
+	t.Helper()
+	replayer := worker.NewWorkflowReplayer()
+	replayer.RegisterWorkflow(workflows.DeliverEvent)
+	replayer.RegisterWorkflow(workflows.DeliverPage)
+	replayer.RegisterWorkflow(workflows.ResendDelivery)
+	require.NoError(t, replayer.ReplayWorkflowHistory(quiet{}, history))
+}
+
+func save(t *testing.T, name string, history *historypb.History) {
+	t.Helper()
+	text, err := protojson.MarshalOptions{Indent: " "}.Marshal(history)
+	require.NoError(t, err)
+	folder := filepath.Join("..", "workflows", "testdata", "histories")
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, name+".json"), text, 0o644))
+}

@@ -1,0 +1,79 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// receiver is a customer's endpoint: it records every request and answers as the
+// test says.
+type receiver struct {
+	*httptest.Server
+	t        *testing.T
+	mu       sync.Mutex
+	arrivals []arrival
+	answer   func(n int, w http.ResponseWriter, r *http.Request)
+}
+
+// arrival is one request as it came in.
+type arrival struct {
+	at     time.Time
+	path   string
+	header http.Header
+	body   string
+}
+
+// newReceiver answers 204 to everything, unless answer says otherwise. N counts
+// requests from 1.
+func newReceiver(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Request)) *receiver {
+	t.Helper()
+	rec := &receiver{t: t, answer: answer}
+	rec.Server = httptest.NewServer(rec)
+	t.Cleanup(rec.Close)
+	return rec
+}
+
+func (rec *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	rec.mu.Lock()
+	rec.arrivals = append(rec.arrivals, arrival{at: time.Now(), path: r.URL.Path, header: r.Header, body: string(body)})
+	n := len(rec.arrivals)
+	rec.mu.Unlock()
+	if rec.answer == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	rec.answer(n, w, r)
+}
+
+// all returns what has arrived so far.
+func (rec *receiver) all() []arrival {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return append([]arrival(nil), rec.arrivals...)
+}
+
+// await waits for at least n arrivals and returns all there are.
+func (rec *receiver) await(n int, within time.Duration) []arrival {
+	rec.t.Helper()
+	require.Eventually(rec.t, func() bool { return len(rec.all()) >= n }, within, 10*time.Millisecond,
+		"waiting for %d arrivals", n)
+	return rec.all()
+}
+
+// status answers every request with one status.
+func status(code int) func(int, http.ResponseWriter, *http.Request) {
+	return func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+}
+
+// statuses answers the n-th request with the n-th status, and later ones with
+// the last.
+func statuses(codes ...int) func(int, http.ResponseWriter, *http.Request) {
+	return func(n int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(codes[min(n, len(codes))-1]) }
+}

@@ -1,0 +1,247 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"posthaste/models/modelstest"
+)
+
+// system is one installation of Posthaste: a database, a namespace, and the
+// processes that a test starts and stops.
+type system struct {
+	t         *testing.T
+	dir       string
+	namespace string
+	env       []string
+	api       string
+	token     string
+	processes int
+}
+
+// settings are what a test may choose.
+type settings struct {
+	postgres bool
+	env      []string
+}
+
+// install makes an installation, migrated and with nothing running.
+func install(t *testing.T, s settings) *system {
+	t.Helper()
+	n := namespaces.Add(1)
+	require.LessOrEqual(t, n, maxNamespaces, "raise maxNamespaces")
+	dir := t.TempDir()
+	database := "sqlite://" + filepath.Join(dir, "posthaste.db")
+	if s.postgres {
+		database = modelstest.URL(t, modelstest.Postgres)
+	}
+	port := freePort()
+	sys := &system{
+		t: t, dir: dir, namespace: namespaceName(n), api: fmt.Sprintf("http://127.0.0.1:%d", port),
+	}
+	keyset := strings.TrimSpace(run(t, nil, "keygen"))
+	sys.env = append([]string{
+		"POSTHASTE_DATABASE_URL=" + database,
+		"POSTHASTE_TEMPORAL_ADDRESS=" + temporal.address,
+		"POSTHASTE_TEMPORAL_NAMESPACE=" + sys.namespace,
+		"POSTHASTE_HTTP_ADDR=" + strings.TrimPrefix(sys.api, "http://"),
+		"POSTHASTE_JWT_SECRET=e2e-secret-of-at-least-32-bytes-long",
+		"POSTHASTE_ENCRYPTION_KEYSET=" + keyset,
+		"POSTHASTE_ALLOW_HTTP=true",
+		"POSTHASTE_ALLOW_NETWORKS=127.0.0.0/8",
+	}, s.env...)
+	run(t, sys.env, "migrate", "up")
+	sys.token = sys.tokenFor("acme")
+	return sys
+}
+
+// up installs and starts one process with API and worker.
+func up(t *testing.T, s settings) *system {
+	t.Helper()
+	sys := install(t, s)
+	sys.start("all").awaitReady()
+	return sys
+}
+
+func (sys *system) tokenFor(tenant string) string {
+	sys.t.Helper()
+	return strings.TrimSpace(run(sys.t, sys.env, "token", "--tenant", tenant))
+}
+
+// run runs a command to its end and returns its standard output.
+func run(t *testing.T, env []string, args ...string) string {
+	t.Helper()
+	command := exec.Command(posthaste, args...)
+	command.Env = append(os.Environ(), env...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	output, err := command.Output()
+	require.NoError(t, err, "posthaste %s: %s", strings.Join(args, " "), stderr.String())
+	return string(output)
+}
+
+// process is one running `posthaste serve`.
+type process struct {
+	sys  *system
+	cmd  *exec.Cmd
+	log  string
+	done chan error
+}
+
+// start runs `posthaste serve` in a role.
+func (sys *system) start(role string, env ...string) *process {
+	sys.t.Helper()
+	sys.processes++
+	p := &process{sys: sys, log: filepath.Join(sys.dir, fmt.Sprintf("serve-%d.log", sys.processes)), done: make(chan error, 1)}
+	log, err := os.Create(p.log)
+	require.NoError(sys.t, err)
+	p.cmd = exec.Command(posthaste, "serve", "--role", role)
+	p.cmd.Env = append(append(os.Environ(), sys.env...), env...)
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	require.NoError(sys.t, p.cmd.Start())
+	go func() { p.done <- p.cmd.Wait(); close(p.done) }()
+	sys.t.Cleanup(func() {
+		p.kill()
+		if sys.t.Failed() {
+			text, _ := os.ReadFile(p.log)
+			sys.t.Logf("%s:\n%s", filepath.Base(p.log), last(text, 8_000))
+		}
+	})
+	return p
+}
+
+// awaitReady waits until the API answers that every part is ready.
+func (p *process) awaitReady() *process {
+	p.sys.t.Helper()
+	p.sys.await("ready", 30*time.Second, func() bool {
+		response, err := http.Get(p.sys.api + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer func() { _ = response.Body.Close() }()
+		return response.StatusCode == http.StatusOK
+	})
+	return p
+}
+
+// kill ends the process as a crash does.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// stop asks the process to end and waits for it.
+func (p *process) stop() {
+	p.sys.t.Helper()
+	require.NoError(p.sys.t, p.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case err := <-p.done:
+		require.NoError(p.sys.t, err, "a graceful stop exits with 0")
+	case <-time.After(70 * time.Second):
+		p.sys.t.Fatal("did not stop within 70 s of SIGTERM")
+	}
+}
+
+// await polls until the condition holds.
+func (sys *system) await(what string, within time.Duration, holds func() bool) {
+	sys.t.Helper()
+	require.Eventually(sys.t, holds, within, 20*time.Millisecond, "waiting for %s", what)
+}
+
+// call makes an API request as the system's tenant and decodes the answer.
+func (sys *system) call(method, path, body string, headers ...string) (int, answer) {
+	sys.t.Helper()
+	return sys.callAs(sys.token, method, path, body, headers...)
+}
+
+// answer is the envelope of every JSON answer.
+type answer struct {
+	Success    bool              `json:"success"`
+	Data       json.RawMessage   `json:"data"`
+	Pagination *pagination       `json:"pagination"`
+	Code       string            `json:"code"`
+	Message    string            `json:"message"`
+	Errors     map[string]string `json:"errors"`
+	raw        string
+	header     http.Header
+}
+
+type pagination struct {
+	Limit      int     `json:"limit"`
+	NextCursor *string `json:"nextCursor"`
+}
+
+func (sys *system) callAs(token, method, path, body string, headers ...string) (int, answer) {
+	sys.t.Helper()
+	request, err := http.NewRequest(method, sys.api+path, strings.NewReader(body))
+	require.NoError(sys.t, err)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(sys.t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(sys.t, err)
+	result := answer{raw: string(text), header: response.Header}
+	if len(text) > 0 {
+		require.NoError(sys.t, json.Unmarshal(text, &result), "%s %s: %s", method, path, text)
+	}
+	return response.StatusCode, result
+}
+
+// into decodes an answer's data.
+func into[T any](t *testing.T, a answer) T {
+	t.Helper()
+	var value T
+	require.NoError(t, json.Unmarshal(a.Data, &value), "%s", a.raw)
+	return value
+}
+
+// temporalClient is for looking at workflows as an operator does.
+func (sys *system) temporalClient() client.Client {
+	sys.t.Helper()
+	c, err := client.Dial(client.Options{HostPort: temporal.address, Namespace: sys.namespace, Logger: quiet{}})
+	require.NoError(sys.t, err)
+	sys.t.Cleanup(c.Close)
+	return c
+}
+
+func describeNamespace(name string) *workflowservice.DescribeNamespaceRequest {
+	return &workflowservice.DescribeNamespaceRequest{Namespace: name}
+}
+
+// quiet drops the SDK's own log lines.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
+
+func last(text []byte, n int) []byte {
+	if len(text) > n {
+		return text[len(text)-n:]
+	}
+	return text
+}

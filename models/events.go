@@ -1,0 +1,83 @@
+package models
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+
+	"posthaste/errs"
+)
+
+// EventFilter narrows a list of events. Tenant is required; empty fields let
+// all through. Since is inclusive, Until is not; both look at AcceptedAt.
+type EventFilter struct {
+	Tenant   string
+	Provider string
+	Type     string
+	Since    *time.Time
+	Until    *time.Time
+	Limit    int
+	Cursor   string
+}
+
+// Events lists events, the one accepted last first. Data and CustomData are
+// left out: a page of them could be tens of megabytes.
+func (s *Store) Events(ctx context.Context, f EventFilter) (Page[Event], error) {
+	after, err := decodeCursor(listEvents, f.Cursor)
+	if err != nil {
+		return Page[Event]{}, err
+	}
+	limit := pageLimit(f.Limit)
+	query := s.read(ctx).Table("events").Select(eventSummaryColumns).Where("tenant = ?", f.Tenant)
+	if f.Provider != "" {
+		query = query.Where("provider = ?", f.Provider)
+	}
+	if f.Type != "" {
+		query = query.Where("type = ?", f.Type)
+	}
+	query = between(query, "accepted_at", f.Since, f.Until)
+	if after != nil {
+		query = query.Where("(accepted_at, id) < (?, ?)", moment(after.at), after.id)
+	}
+	var rows []eventRow
+	if err := query.Order("accepted_at DESC, id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
+		return Page[Event]{}, s.translate(err)
+	}
+	list := make([]Event, len(rows))
+	for i := range rows {
+		list[i] = eventFromRow(&rows[i])
+	}
+	return pageOf(listEvents, list, limit, func(e Event) position {
+		return position{at: e.AcceptedAt, id: e.ID}
+	}), nil
+}
+
+// between keeps the rows whose time is in [since, until).
+func between(query *gorm.DB, column string, since, until *time.Time) *gorm.DB {
+	if since != nil {
+		query = query.Where(column+" >= ?", moment(*since))
+	}
+	if until != nil {
+		query = query.Where(column+" < ?", moment(*until))
+	}
+	return query
+}
+
+// Event returns one event, whole.
+func (s *Store) Event(ctx context.Context, tenant, id string) (Event, error) {
+	if !couldExist(tenant, id) {
+		return Event{}, noEvent()
+	}
+	var rows []eventRow
+	err := s.read(ctx).Raw("SELECT * FROM events WHERE tenant = ? AND id = ?", tenant, id).Scan(&rows).Error
+	if err != nil {
+		return Event{}, s.translate(err)
+	}
+	if len(rows) == 0 {
+		return Event{}, noEvent()
+	}
+	return eventFromRow(&rows[0]), nil
+}
+
+func noEvent() error { return errs.New(errs.NotFound, "There is no such event") }

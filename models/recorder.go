@@ -1,0 +1,188 @@
+package models
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/gorm"
+
+	"posthaste/errs"
+)
+
+// Numbers of the grouped commit.
+const (
+	// maxGroup bounds one transaction: at 200 the fixed cost of a commit is
+	// spread so far that more gains nothing.
+	maxGroup = 200
+	// commitTimeout bounds one transaction of a group, which no caller's context
+	// ends, and the wait of one that is settled alone. A database that takes
+	// longer is down, or a lock is held for too long to wait here.
+	commitTimeout = 15 * time.Second
+)
+
+// recorder commits records in groups. While one transaction is under way the
+// records that arrive gather; the next transaction takes them all. When none is
+// under way a record is committed at once: nothing ever waits for company.
+type recorder struct {
+	store *Store
+	wake  chan struct{} // holds a token while there may be work
+	done  chan struct{} // closed when the committer has ended
+	slots chan struct{} // bounds the records that are settled alone
+	alone sync.WaitGroup
+
+	mu      sync.Mutex
+	waiting []*entry
+	closed  bool
+
+	commits, records, left atomic.Uint64
+}
+
+// newRecorder starts the committer. Records that must leave their group are
+// settled alone, so many at once.
+func newRecorder(store *Store, aloneAtOnce int) *recorder {
+	r := &recorder{
+		store: store,
+		wake:  make(chan struct{}, 1),
+		done:  make(chan struct{}),
+		slots: make(chan struct{}, aloneAtOnce),
+	}
+	go r.run()
+	return r
+}
+
+func (r *recorder) stats() Stats {
+	return Stats{Commits: r.commits.Load(), Records: r.records.Load(), Alone: r.left.Load()}
+}
+
+// record hands an entry over and waits for its result.
+func (r *recorder) record(ctx context.Context, e *entry) error {
+	if err := ctx.Err(); err != nil {
+		return translate(err)
+	}
+	e.ctx = ctx
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return unavailable(nil, "The ledger is closed")
+	}
+	r.waiting = append(r.waiting, e)
+	r.mu.Unlock()
+	r.signal()
+	select {
+	case err := <-e.result:
+		return err
+	case <-ctx.Done():
+		return unavailable(ctx.Err(), "The record was not waited for")
+	}
+}
+
+func (r *recorder) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // the committer has been told already
+	}
+}
+
+// close lets everything that was handed over finish.
+func (r *recorder) close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.signal()
+	<-r.done
+	r.alone.Wait()
+}
+
+// run is the committer: the one goroutine that takes groups.
+func (r *recorder) run() {
+	defer close(r.done)
+	for range r.wake {
+		for {
+			group, closing := r.take()
+			if len(group) == 0 {
+				if closing {
+					return
+				}
+				break
+			}
+			r.commitGroup(group)
+		}
+	}
+}
+
+// take removes the next group from the waiting ones: at most maxGroup, and one
+// per delivery, since two of the same would both pass the guard.
+func (r *recorder) take() (group []*entry, closing bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var rest []*entry
+	seen := make(map[string]bool, min(len(r.waiting), maxGroup))
+	for i, e := range r.waiting {
+		if len(group) == maxGroup {
+			rest = append(rest, r.waiting[i:]...)
+			break
+		}
+		if seen[e.record.Delivery.ID] {
+			rest = append(rest, e)
+			continue
+		}
+		seen[e.record.Delivery.ID] = true
+		group = append(group, e)
+	}
+	r.waiting = rest
+	return group, r.closed
+}
+
+// commitGroup stores a group and gives each caller its answer. What could not
+// be stored with the others, be it the whole group, is settled one by one, away
+// from the committer, so that a bad record harms nobody.
+func (r *recorder) commitGroup(group []*entry) {
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	var moved map[string]bool
+	err := r.store.write(ctx, func(tx *gorm.DB) error {
+		var err error
+		moved, err = r.store.commit(tx, group, false)
+		return err
+	})
+	if errs.Is(err, errs.Unavailable) {
+		for _, e := range group { // each on its own would find the same
+			e.result <- err
+		}
+		return
+	}
+	if err != nil {
+		moved = nil
+		r.store.logger.Warn("a group of records is settled one by one", "records", len(group), "error", err)
+	}
+	if len(moved) > 0 {
+		r.commits.Add(1)
+		r.records.Add(uint64(len(moved)))
+	}
+	for _, e := range group {
+		if moved[e.record.Delivery.ID] {
+			e.result <- nil
+			continue
+		}
+		r.settleAlone(e)
+	}
+}
+
+// settleAlone answers one entry from a goroutine of its own.
+func (r *recorder) settleAlone(e *entry) {
+	r.left.Add(1)
+	r.alone.Go(func() {
+		r.slots <- struct{}{}
+		defer func() { <-r.slots }()
+		ctx, cancel := context.WithTimeout(e.ctx, commitTimeout)
+		defer cancel()
+		err := r.store.settleAlone(ctx, e)
+		if err == nil {
+			r.commits.Add(1)
+			r.records.Add(1)
+		}
+		e.result <- err
+	})
+}

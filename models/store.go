@@ -1,0 +1,141 @@
+// Package models is the ledger: every webhook, event, delivery and attempt, in
+// PostgreSQL or SQLite. One exported method is one transaction. Every row
+// belongs to a tenant, and every method that takes a tenant answers NotFound
+// for another one's rows. No *gorm.DB leaves this package, no gorm hook runs in
+// it, and the schema comes from the migrations alone.
+package models
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/gorm"
+
+	"posthaste/errs"
+)
+
+// Options says where the ledger is and how to open it.
+type Options struct {
+	// URL is postgres://… or sqlite://path. The path is relative to the working
+	// directory, or absolute with a third slash.
+	URL string
+	// Sealer encrypts secrets and custom headers at rest; required.
+	Sealer Sealer
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+	// Logger is told of what was handled but should be known; silent when nil.
+	Logger *slog.Logger
+	// MaxConnections caps the connections to PostgreSQL; DefaultMaxConnections
+	// when 0. SQLite has one for writing and a few for reading.
+	MaxConnections int
+}
+
+// DefaultMaxConnections suits a PostgreSQL with its default limit of 100 and a
+// handful of our processes.
+const DefaultMaxConnections = 20
+
+// maxTries is how often a transaction is run in all when the database ends it
+// for the sake of another one (deadlock, serialization, a parent deleted in
+// between). Each time someone else has made progress, so few are enough.
+const maxTries = 5
+
+// Store is the ledger. It is safe for concurrent use.
+type Store struct {
+	db       *database
+	sealer   Sealer
+	now      func() time.Time
+	logger   *slog.Logger
+	recorder *recorder
+	closed   atomic.Bool
+}
+
+// Open connects to a ledger whose migrations have been run (MigrateUp). A
+// database that cannot be used is refused with one sentence that says why.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Sealer == nil {
+		return nil, errs.New(errs.Internal, "The ledger needs a Sealer: secrets are never stored in plain")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	target, err := parseURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	db, err := target.open(ctx, o.MaxConnections)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.checkSchema(ctx); err != nil {
+		_ = db.close() // the first error is the one to tell
+		return nil, err
+	}
+	s := &Store{
+		db: db, sealer: o.Sealer, logger: o.Logger,
+		now: func() time.Time { return toMicros(o.Now()) },
+	}
+	s.recorder = newRecorder(s, max(1, o.MaxConnections/2))
+	return s, nil
+}
+
+// Close finishes the records that were handed over, then closes the
+// connections. Calls that come later get Unavailable.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.recorder.close()
+	return errs.Wrap(s.db.close(), errs.Internal, "Cannot close the database")
+}
+
+// Ping reports whether the database answers: nil, or Unavailable.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.translate(s.db.ping(ctx))
+}
+
+// Stats counts what the grouped commits of Record have done, for metrics.
+type Stats struct {
+	Commits uint64 // transactions committed
+	Records uint64 // records in them
+	Alone   uint64 // records that had to leave their group and were settled on their own
+}
+
+// Stats returns the counts since Open.
+func (s *Store) Stats() Stats { return s.recorder.stats() }
+
+// read returns the handle for statements that only read.
+func (s *Store) read(ctx context.Context) *gorm.DB { return s.db.reader.WithContext(ctx) }
+
+// write runs fn in a transaction, again when the database ended it for the sake
+// of another one. What fn keeps outside must therefore be reset when it starts.
+func (s *Store) write(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	var err error
+	for range maxTries {
+		err = s.db.writer.WithContext(ctx).Transaction(fn)
+		if !worthRepeating(err) {
+			break
+		}
+	}
+	return s.translate(err)
+}
+
+// mustHave returns missing unless the tenant has that row in the table.
+func (s *Store) mustHave(ctx context.Context, table, tenant, id string, missing error) error {
+	if !couldExist(tenant, id) {
+		return missing
+	}
+	var found []int
+	err := s.read(ctx).Raw("SELECT 1 FROM "+table+" WHERE tenant = ? AND id = ?", tenant, id).Scan(&found).Error
+	if err == nil && len(found) == 0 {
+		return missing
+	}
+	return s.translate(err)
+}

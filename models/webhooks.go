@@ -1,0 +1,154 @@
+package models
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+
+	"posthaste/errs"
+)
+
+// CreateWebhook stores a new webhook and fills in its id, times and, where they
+// are empty, its status. Conflict when the tenant has a webhook of the same
+// provider with the same URL and the same set of events.
+func (s *Store) CreateWebhook(ctx context.Context, w *Webhook) error {
+	now := s.now()
+	if w.ID == "" {
+		w.ID = NewID(now)
+	}
+	if w.Status == "" {
+		w.Status = StatusActive
+	}
+	w.CreatedAt, w.UpdatedAt, w.StatusAt = now, now, now
+	row, err := s.webhookToRow(w)
+	if err != nil {
+		return err
+	}
+	err = s.write(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error })
+	return sameWebhook(err)
+}
+
+// Webhook returns one webhook, with its secrets and headers.
+func (s *Store) Webhook(ctx context.Context, tenant, id string) (Webhook, error) {
+	row, err := s.webhookRow(s.read(ctx), tenant, id, "")
+	if err != nil {
+		return Webhook{}, err
+	}
+	return s.webhookFromRow(&row)
+}
+
+// webhookRow reads one webhook; lock is what the SELECT ends with.
+func (s *Store) webhookRow(tx *gorm.DB, tenant, id, lock string) (webhookRow, error) {
+	if !couldExist(tenant, id) {
+		return webhookRow{}, noWebhook()
+	}
+	var rows []webhookRow
+	err := tx.Raw("SELECT * FROM webhooks WHERE tenant = ? AND id = ?"+lock, tenant, id).Scan(&rows).Error
+	if err != nil {
+		return webhookRow{}, s.translate(err)
+	}
+	if len(rows) == 0 {
+		return webhookRow{}, noWebhook()
+	}
+	return rows[0], nil
+}
+
+// WebhookFilter narrows a list of webhooks. Tenant is required; an empty
+// Provider or Status lets all through.
+type WebhookFilter struct {
+	Tenant   string
+	Provider string
+	Status   string
+	Limit    int
+	Cursor   string
+}
+
+// Webhooks lists webhooks, newest first, with their secrets and headers.
+func (s *Store) Webhooks(ctx context.Context, f WebhookFilter) (Page[Webhook], error) {
+	after, err := decodeCursor(listWebhooks, f.Cursor)
+	if err != nil {
+		return Page[Webhook]{}, err
+	}
+	limit := pageLimit(f.Limit)
+	query := s.read(ctx).Table("webhooks").Where("tenant = ?", f.Tenant)
+	if f.Provider != "" {
+		query = query.Where("provider = ?", f.Provider)
+	}
+	if f.Status != "" {
+		query = query.Where("status = ?", f.Status)
+	}
+	if after != nil {
+		query = query.Where("id < ?", after.id)
+	}
+	var rows []webhookRow
+	if err := query.Order("id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
+		return Page[Webhook]{}, s.translate(err)
+	}
+	list := make([]Webhook, len(rows))
+	for i := range rows {
+		if list[i], err = s.webhookFromRow(&rows[i]); err != nil {
+			return Page[Webhook]{}, err
+		}
+	}
+	return pageOf(listWebhooks, list, limit, func(w Webhook) position { return position{id: w.ID} }), nil
+}
+
+// UpdateWebhook reads a webhook, lets change alter it and stores the result, in
+// one transaction with the row locked. An error of change undoes all and is
+// returned as it is. ID, Tenant, Provider and CreatedAt cannot be changed;
+// UpdatedAt, and StatusAt when the status changed, are set here. Conflict when
+// the change makes it the same as another webhook.
+func (s *Store) UpdateWebhook(ctx context.Context, tenant, id string, change func(*Webhook) error) (Webhook, error) {
+	var w Webhook
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		row, err := s.webhookRow(tx, tenant, id, s.db.dialect.lock("webhooks", false))
+		if err != nil {
+			return err
+		}
+		if w, err = s.webhookFromRow(&row); err != nil {
+			return err
+		}
+		before := w
+		if err := change(&w); err != nil {
+			return err
+		}
+		w.ID, w.Tenant, w.Provider, w.CreatedAt = before.ID, before.Tenant, before.Provider, before.CreatedAt
+		w.UpdatedAt, w.StatusAt = s.now(), before.StatusAt
+		if w.Status != before.Status {
+			w.StatusAt = w.UpdatedAt
+		}
+		if row, err = s.webhookToRow(&w); err != nil {
+			return err
+		}
+		return tx.Model(&row).Select("*").Updates(&row).Error
+	})
+	if err != nil {
+		return Webhook{}, sameWebhook(err)
+	}
+	return w, nil
+}
+
+// DeleteWebhook removes a webhook with its deliveries and attempts, for good.
+// Events stay: they may concern others.
+func (s *Store) DeleteWebhook(ctx context.Context, tenant, id string) error {
+	if !couldExist(tenant, id) {
+		return noWebhook()
+	}
+	return s.write(ctx, func(tx *gorm.DB) error {
+		done := tx.Exec("DELETE FROM webhooks WHERE tenant = ? AND id = ?", tenant, id)
+		if done.Error == nil && done.RowsAffected == 0 {
+			return noWebhook()
+		}
+		return done.Error
+	})
+}
+
+func noWebhook() error { return errs.New(errs.NotFound, "There is no such webhook") }
+
+// sameWebhook says what a broken unique index means here.
+func sameWebhook(err error) error {
+	if errs.Is(err, errs.Conflict) && isDuplicate(err) {
+		return errs.Wrap(err, errs.Conflict, "A webhook with this URL and these events exists already")
+	}
+	return err
+}

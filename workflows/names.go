@@ -1,0 +1,68 @@
+// Package workflows holds the deterministic half of a delivery: what happens
+// after what, what waits, and what a person may ask of it on the way. It knows
+// no clock, no randomness and no I/O; those are activities.
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+)
+
+// Task queues. Workflows and the fast lane share one; the durable lane has its
+// own, so that a backlog of retries never delays a new event.
+const (
+	TaskQueue           = "posthaste"
+	DeliveriesTaskQueue = "posthaste-deliveries"
+)
+
+// SignalRetryNow asks a waiting delivery to be tried at once. It carries a
+// RetryNow.
+const SignalRetryNow = "retry-now"
+
+// RetryNow names the delivery that a person wants tried at once.
+type RetryNow struct {
+	DeliveryID string `json:"deliveryId"`
+}
+
+// Search attributes, registered by `posthaste migrate` and `posthaste dev`. They
+// are for operators in Temporal Web UI; the product reads its own tables.
+var (
+	AttributeTenant    = temporal.NewSearchAttributeKeyKeyword("PosthasteTenant")
+	AttributeProvider  = temporal.NewSearchAttributeKeyKeyword("PosthasteProvider")
+	AttributeEventType = temporal.NewSearchAttributeKeyKeyword("PosthasteEventType")
+	// AttributeOutcome is set only on a workflow that did not deliver
+	// everything: setting it costs an event and a write.
+	AttributeOutcome = temporal.NewSearchAttributeKeyKeyword("PosthasteOutcome")
+)
+
+// SearchAttributes names every search attribute; all are of type Keyword.
+func SearchAttributes() []string {
+	return []string{
+		AttributeTenant.GetName(), AttributeProvider.GetName(),
+		AttributeEventType.GetName(), AttributeOutcome.GetName(),
+	}
+}
+
+// EventWorkflowID is the id of the workflow that delivers an event. That an id
+// is taken for good is what makes an event deliver once.
+func EventWorkflowID(tenant, eventID string) string {
+	return fmt.Sprintf("event/%s/%s", tenant, eventID)
+}
+
+// TestWorkflowID is the id of the workflow that sends a webhook's samples.
+func TestWorkflowID(tenant, firstEventID string) string {
+	return fmt.Sprintf("test/%s/%s", tenant, firstEventID)
+}
+
+// ResendWorkflowID is the id of the workflow that sends a settled delivery
+// again. Attempts, the number made so far, tells one such request from the next
+// and makes a double click one request.
+func ResendWorkflowID(tenant, deliveryID string, attempts int) string {
+	return fmt.Sprintf("resend/%s/%s/%d", tenant, deliveryID, attempts)
+}
+
+// pageWorkflowID is the id of the child that delivers one page of an event.
+func pageWorkflowID(parent, eventID string, page int) string {
+	return fmt.Sprintf("%s/page/%s/%d", parent, eventID, page)
+}

@@ -1,0 +1,135 @@
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"posthaste/activities"
+)
+
+// Every number of the data path that Temporal enforces, with its reason.
+const (
+	// resolveTimeout bounds one ledger transaction: ten times what a loaded
+	// database needs for 1,000 webhooks.
+	resolveTimeout = 10 * time.Second
+	// resolveTriesInTask is how often the ledger is tried inside the workflow
+	// task before the wait becomes durable: a database that fails over within a
+	// second or two costs nothing in Temporal.
+	resolveTriesInTask = 3
+	// attemptSlack is added to a webhook's own timeout: reading the ledger,
+	// waiting for a slot in the fast lane, recording the outcome.
+	attemptSlack = 15 * time.Second
+	// defaultTimeout stands in when a planned delivery names no timeout.
+	defaultTimeout = 30 * time.Second
+	// infraRetryMax is the longest wait between tries after a fault of ours
+	// (database or worker down). It bounds how late deliveries resume after an
+	// outage.
+	infraRetryMax = 15 * time.Second
+	// aloneUpTo is the number of deliveries up to which each gets its own local
+	// activity, and so its own line in Temporal Web UI. Beyond it, slices of
+	// sliceSize share one: a marker costs the server as much as a delivery costs
+	// us.
+	aloneUpTo = 10
+	sliceSize = 25
+)
+
+// infraRetry is the policy for faults of ours. A receiver's fault never comes
+// this way: its wait is the delivery's own policy, carried by NextRetryDelay.
+func infraRetry() *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{
+		InitialInterval:    time.Second,
+		BackoffCoefficient: 2,
+		MaximumInterval:    infraRetryMax,
+	}
+}
+
+// ledgerStep is one call of the ledger: what it is for, the activity, its input.
+type ledgerStep struct {
+	summary  string
+	activity any
+	input    any
+}
+
+// run tries the step inside the workflow task first, and then as a regular
+// activity, which may wait for the database as long as it takes without adding
+// to the history.
+func (step ledgerStep) run(ctx workflow.Context, result any) error {
+	inTask := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: resolveTimeout,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    100 * time.Millisecond,
+			BackoffCoefficient: 4,
+			MaximumAttempts:    resolveTriesInTask,
+		},
+		Summary: step.summary,
+	})
+	err := workflow.ExecuteLocalActivity(inTask, step.activity, step.input).Get(ctx, result)
+	if err == nil || ctx.Err() != nil || isFinal(err) {
+		return err
+	}
+	durably := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:             DeliveriesTaskQueue,
+		StartToCloseTimeout:   resolveTimeout,
+		RetryPolicy:           infraRetry(),
+		DisableEagerExecution: true,
+		Summary:               step.summary,
+	})
+	return workflow.ExecuteActivity(durably, step.activity, step.input).Get(ctx, result)
+}
+
+// isFinal reports that trying again cannot help.
+func isFinal(err error) bool {
+	var application *temporal.ApplicationError
+	return errors.As(err, &application) && application.NonRetryable()
+}
+
+// fastLane runs attempts inside the workflow task, once: a failure goes to the
+// durable lane.
+func fastLane(ctx workflow.Context, slice []*delivery) workflow.Context {
+	timeout := time.Duration(0)
+	for _, d := range slice {
+		timeout = max(timeout, d.timeout())
+	}
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: timeout + attemptSlack,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:             sliceSummary(slice),
+	})
+}
+
+// durableLane runs the attempts of one delivery as an activity that retries on
+// its own schedule. WaitForCancellation: a retry asked for by a person must not
+// start while a POST of the same delivery is still under way.
+func durableLane(ctx workflow.Context, tenant string, d *delivery) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:             DeliveriesTaskQueue,
+		StartToCloseTimeout:   d.timeout() + attemptSlack,
+		RetryPolicy:           infraRetry(),
+		WaitForCancellation:   true,
+		DisableEagerExecution: true,
+		Priority:              temporal.Priority{FairnessKey: tenant},
+		Summary:               d.summary(),
+	})
+}
+
+// pageChild runs one page of a large fan-out. It is cancelled with its parent.
+func pageChild(ctx workflow.Context, id, summary string) workflow.Context {
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:          id,
+		WaitForCancellation: true,
+		StaticSummary:       summary,
+	})
+}
+
+func (d *delivery) timeout() time.Duration {
+	if d.TimeoutSeconds == 0 {
+		return defaultTimeout
+	}
+	return time.Duration(d.TimeoutSeconds) * time.Second
+}
+
+// a is nil: workflows name activities by method and never call one.
+var a *activities.Activities

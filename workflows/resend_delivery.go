@@ -1,0 +1,26 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/workflow"
+
+	"posthaste/activities"
+)
+
+// ResendDelivery sends a settled delivery again, under the webhook's full
+// policy, because a person asked for it.
+func ResendDelivery(ctx workflow.Context, in activities.ReopenInput) (DeliverEventResult, error) {
+	run := &deliverEvent{round: newRound(in.Tenant, nil)}
+	run.listen(ctx)
+	var planned activities.Planned
+	step := ledgerStep{"reopen the delivery", a.ReopenDelivery, in}
+	if err := step.run(ctx, &planned); err != nil {
+		return DeliverEventResult{}, fmt.Errorf("reopen delivery %s: %w", in.DeliveryID, err)
+	}
+	run.add([]activities.Planned{planned})
+	if err := run.deliver(ctx); err != nil {
+		return DeliverEventResult{}, err
+	}
+	return run.report(ctx)
+}

@@ -1,0 +1,221 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"posthaste/activities"
+)
+
+// round drives a set of deliveries of one tenant until each has settled: first
+// together in the fast lane, then each on its own in the durable lane.
+type round struct {
+	tenant     string
+	events     map[string]activities.Event
+	deliveries []*delivery // in the ledger's order
+	byID       map[string]*delivery
+	counts     map[string]int // of settled deliveries, by state
+}
+
+// delivery is one delivery as this run knows it.
+type delivery struct {
+	activities.Planned
+	attempts int
+	reason   string
+	// stopWaiting cancels the activity that waits for the next attempt; nil
+	// while there is none.
+	stopWaiting workflow.CancelFunc
+	// now is set by a person's request and taken by the next attempt.
+	now bool
+}
+
+func newRound(tenant string, events []activities.Event) *round {
+	r := &round{
+		tenant: tenant,
+		events: make(map[string]activities.Event, len(events)),
+		byID:   map[string]*delivery{},
+		counts: map[string]int{},
+	}
+	for _, event := range events {
+		r.events[event.ID] = event
+	}
+	return r
+}
+
+// add takes planned deliveries into the round. What has settled in an earlier
+// run of this task is only counted.
+func (r *round) add(planned []activities.Planned) {
+	for _, p := range planned {
+		d := &delivery{Planned: p}
+		r.deliveries = append(r.deliveries, d)
+		r.byID[p.DeliveryID] = d
+		if p.State.Settled() {
+			r.counts[string(p.State)]++
+		}
+	}
+}
+
+// deliver returns when every delivery has settled, or with an error when the
+// workflow was cancelled; then the rest is recorded as cancelled.
+func (r *round) deliver(ctx workflow.Context) error {
+	var failures []error
+	group := workflow.NewWaitGroup(ctx)
+	begin := func(name string, work func(workflow.Context) error) {
+		group.Add(1)
+		workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
+			defer group.Done()
+			if err := work(ctx); err != nil {
+				failures = append(failures, err)
+			}
+		})
+	}
+	wait := func(d *delivery) {
+		begin("durable lane", func(ctx workflow.Context) error { return r.durable(ctx, d) })
+	}
+	for _, slice := range r.slices() {
+		begin("fast lane", func(ctx workflow.Context) error {
+			r.fast(ctx, slice)
+			for _, d := range slice {
+				if !d.State.Settled() {
+					wait(d)
+				}
+			}
+			return nil
+		})
+	}
+	for _, d := range r.deliveries {
+		if !d.State.Settled() && d.Lane == activities.LaneDurable {
+			wait(d)
+		}
+	}
+	group.Wait(ctx)
+	if ctx.Err() != nil {
+		return r.cancel(ctx)
+	}
+	return errors.Join(failures...)
+}
+
+// slices groups the deliveries of the fast lane: each alone while they are few,
+// then in slices.
+func (r *round) slices() [][]*delivery {
+	var fast []*delivery
+	for _, d := range r.deliveries {
+		if !d.State.Settled() && d.Lane == activities.LaneFast {
+			fast = append(fast, d)
+		}
+	}
+	size := 1
+	if len(fast) > aloneUpTo {
+		size = sliceSize
+	}
+	var slices [][]*delivery
+	for len(fast) > 0 {
+		n := min(size, len(fast))
+		slices = append(slices, fast[:n])
+		fast = fast[n:]
+	}
+	return slices
+}
+
+// fast makes one attempt of each delivery inside the workflow task. Whatever is
+// not settled afterwards, for any reason, is the durable lane's. The attempt
+// does not stop when the workflow is cancelled: cutting a POST would only leave
+// its outcome unknown.
+func (r *round) fast(ctx workflow.Context, slice []*delivery) {
+	input := activities.DeliverInput{Tenant: r.tenant, Lane: activities.LaneFast}
+	sent := map[string]bool{}
+	for _, d := range slice {
+		input.Deliveries = append(input.Deliveries, d.ref())
+		if event, ok := r.events[d.EventID]; ok && !sent[d.EventID] {
+			sent[d.EventID] = true
+			input.Events = append(input.Events, event)
+		}
+	}
+	detached, _ := workflow.NewDisconnectedContext(ctx)
+	var result activities.DeliverResult
+	if err := workflow.ExecuteLocalActivity(fastLane(detached, slice), a.Deliver, input).Get(detached, &result); err != nil {
+		workflow.GetLogger(ctx).Warn("fast lane left to the durable lane", "deliveries", len(slice), "error", err)
+		return
+	}
+	r.note(result)
+}
+
+// durable waits for one delivery to settle. The activity retries by itself, on
+// the delivery's own schedule; it ends early only when a person asks for the
+// next attempt now, or when the workflow is cancelled.
+func (r *round) durable(ctx workflow.Context, d *delivery) error {
+	now := false
+	for !d.State.Settled() && ctx.Err() == nil {
+		waiting, stop := workflow.WithCancel(ctx)
+		d.stopWaiting = stop
+		r.show(ctx)
+		input := activities.DeliverInput{
+			Tenant: r.tenant, Lane: activities.LaneDurable, Now: now,
+			Deliveries: []activities.DeliveryRef{d.ref()},
+		}
+		var result activities.DeliverResult
+		err := workflow.ExecuteActivity(durableLane(waiting, r.tenant, d), a.Deliver, input).Get(ctx, &result)
+		d.stopWaiting = nil
+		switch {
+		case err == nil:
+			r.note(result)
+		case ctx.Err() != nil:
+			return nil
+		case d.now:
+			workflow.GetLogger(ctx).Info("tried now on request", "delivery", d.DeliveryID)
+		default:
+			return fmt.Errorf("delivery %s: %w", d.DeliveryID, err)
+		}
+		now, d.now = d.now, false
+	}
+	return nil
+}
+
+// retryNow makes a waiting delivery of this round be tried at once, and reports
+// whether the delivery is of this round at all. One that is not waiting is
+// being tried already.
+func (r *round) retryNow(deliveryID string) bool {
+	d, ok := r.byID[deliveryID]
+	if ok && d.stopWaiting != nil {
+		d.now = true
+		d.stopWaiting()
+	}
+	return ok
+}
+
+// note takes over where the deliveries stand after an attempt.
+func (r *round) note(result activities.DeliverResult) {
+	for _, attempted := range result.Deliveries {
+		d := r.byID[attempted.DeliveryID]
+		if !d.State.Settled() && attempted.State.Settled() {
+			r.counts[string(attempted.State)]++
+		}
+		d.State, d.attempts, d.reason = attempted.State, attempted.Attempts, string(attempted.Reason)
+	}
+}
+
+// cancel records what has not settled as cancelled, and ends the workflow as
+// cancelled.
+func (r *round) cancel(ctx workflow.Context) error {
+	input := activities.CancelInput{Tenant: r.tenant}
+	for _, d := range r.deliveries {
+		if !d.State.Settled() {
+			input.DeliveryIDs = append(input.DeliveryIDs, d.DeliveryID)
+		}
+	}
+	detached, _ := workflow.NewDisconnectedContext(ctx)
+	if len(input.DeliveryIDs) > 0 {
+		step := ledgerStep{"record as cancelled", a.CancelDeliveries, input}
+		if err := step.run(detached, nil); err != nil {
+			return fmt.Errorf("record %d deliveries as cancelled: %w", len(input.DeliveryIDs), err)
+		}
+	}
+	return temporal.NewCanceledError()
+}
+
+func (d *delivery) ref() activities.DeliveryRef {
+	return activities.DeliveryRef{EventID: d.EventID, DeliveryID: d.DeliveryID}
+}

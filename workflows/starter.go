@@ -1,0 +1,175 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"posthaste/activities"
+	"posthaste/errs"
+)
+
+const (
+	// startTimeout bounds one start. A loaded server answers in a second; past
+	// this the caller is better served by 503 and its own retry.
+	startTimeout = 5 * time.Second
+	// outageRetryAfter is what a caller is told to wait when Temporal is down.
+	outageRetryAfter = 2 * time.Second
+	// memoBodyHash holds the hash of a keyed event's body: it tells a repeated
+	// key from a reused one.
+	memoBodyHash = "bodyHash"
+)
+
+// Starter starts and steers workflows. It is all that the API knows of them.
+type Starter struct {
+	client client.Client
+}
+
+// NewStarter returns a Starter on a client. For eager start the client must be
+// the one that the worker of this process runs on.
+func NewStarter(c client.Client) *Starter { return &Starter{client: c} }
+
+// Accepted says which event now stands for a request.
+type Accepted struct {
+	Duplicate  bool // the event had been accepted before
+	WorkflowID string
+}
+
+// DeliverEvent starts the workflow of one event. When it returns without error
+// the event is durable: Temporal has it. It returns errs.Conflict when the id is
+// taken by an event with another body, and errs.Unavailable when Temporal cannot
+// take it now; then nothing was started, or what was started is the same event
+// and a repeated call finds it.
+func (s *Starter) DeliverEvent(ctx context.Context, event activities.Event) (Accepted, error) {
+	id := EventWorkflowID(event.Tenant, event.ID)
+	err := s.start(ctx, id, []activities.Event{event})
+	if isAlreadyStarted(err) {
+		return s.repeated(ctx, id, event)
+	}
+	if err != nil {
+		return Accepted{}, unavailable(err, "The event could not be accepted")
+	}
+	return Accepted{WorkflowID: id}, nil
+}
+
+// DeliverTest starts one workflow that sends a webhook's samples.
+func (s *Starter) DeliverTest(ctx context.Context, events []activities.Event) (string, error) {
+	id := TestWorkflowID(events[0].Tenant, events[0].ID)
+	if err := s.start(ctx, id, events); err != nil && !isAlreadyStarted(err) {
+		return "", unavailable(err, "The test could not be started")
+	}
+	return id, nil
+}
+
+// Resend starts a workflow that sends a settled delivery again. Attempts is the
+// number made so far. Asking twice for the same is one request.
+func (s *Starter) Resend(ctx context.Context, tenant, deliveryID string, attempts int) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	options := startOptions(ResendWorkflowID(tenant, deliveryID, attempts), "resend · tenant "+tenant)
+	options.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeTenant.ValueSet(tenant))
+	_, err := s.client.ExecuteWorkflow(ctx, options, ResendDelivery, activities.ReopenInput{Tenant: tenant, DeliveryID: deliveryID})
+	if err != nil && !isAlreadyStarted(err) {
+		return unavailable(err, "The delivery could not be sent again")
+	}
+	return nil
+}
+
+// RetryNow asks the workflow that holds a waiting delivery to try it at once. It
+// returns errs.Conflict when that workflow has ended, which means that the
+// delivery has just settled.
+func (s *Starter) RetryNow(ctx context.Context, workflowID, deliveryID string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	err := s.client.SignalWorkflow(ctx, workflowID, "", SignalRetryNow, RetryNow{DeliveryID: deliveryID})
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		return errs.Wrap(err, errs.Conflict, "The delivery is no longer waiting; read it again")
+	}
+	if err != nil {
+		return unavailable(err, "The delivery could not be retried")
+	}
+	return nil
+}
+
+// Ready reports whether Temporal answers.
+func (s *Starter) Ready(ctx context.Context) error {
+	_, err := s.client.CheckHealth(ctx, &client.CheckHealthRequest{})
+	return unavailable(err, "Temporal does not answer")
+}
+
+func (s *Starter) start(ctx context.Context, id string, events []activities.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	options := startOptions(id, Summary(events))
+	attributes := []temporal.SearchAttributeUpdate{
+		AttributeTenant.ValueSet(events[0].Tenant),
+		AttributeProvider.ValueSet(events[0].Provider),
+	}
+	if len(events) == 1 {
+		attributes = append(attributes, AttributeEventType.ValueSet(events[0].Type))
+		if hash := events[0].BodyHash; hash != "" {
+			options.Memo = map[string]any{memoBodyHash: hash}
+		}
+	}
+	options.TypedSearchAttributes = temporal.NewSearchAttributes(attributes...)
+	_, err := s.client.ExecuteWorkflow(ctx, options, DeliverEvent, DeliverEventInput{Events: events})
+	return err
+}
+
+// startOptions are those of every workflow of ours. No execution timeout: it
+// would add a timer row per workflow and end deliveries that still have time.
+func startOptions(id, summary string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:                                       id,
+		TaskQueue:                                TaskQueue,
+		EnableEagerStart:                         true,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:                            summary,
+	}
+}
+
+// repeated compares the event with the one that holds its id.
+func (s *Starter) repeated(ctx context.Context, id string, event activities.Event) (Accepted, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	described, err := s.client.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return Accepted{}, unavailable(err, "The earlier event of this key could not be read")
+	}
+	var hash string
+	if payload, ok := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[memoBodyHash]; ok {
+		if err := converter.GetDefaultDataConverter().FromPayload(payload, &hash); err != nil {
+			return Accepted{}, errs.Wrap(err, errs.Internal, "The earlier event of this key could not be read")
+		}
+	}
+	if hash != event.BodyHash {
+		return Accepted{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
+	}
+	return Accepted{Duplicate: true, WorkflowID: id}, nil
+}
+
+func isAlreadyStarted(err error) bool {
+	return temporal.IsWorkflowExecutionAlreadyStartedError(err)
+}
+
+// unavailable codes an error of the Temporal client: a request that the server
+// refuses as wrong is a fault of ours, anything else an outage.
+func unavailable(err error, message string) error {
+	if err == nil {
+		return nil
+	}
+	var refused *serviceerror.InvalidArgument
+	if errors.As(err, &refused) {
+		return errs.Wrap(err, errs.Internal, "%s", message)
+	}
+	return &errs.Error{Code: errs.Unavailable, Message: message + "; try again shortly", RetryAfter: outageRetryAfter, Cause: err}
+}
