@@ -155,7 +155,7 @@ func TestEventsWaitForAWorker(t *testing.T) {
 		sys.enqueue(`{"type":"order.paid","data":{"n":` + strconv.Itoa(i) + `}}`)
 	}
 	require.Empty(t, rec.all())
-	sys.start("worker")
+	sys.start("worker", fmt.Sprintf("POSTHASTE_HTTP_ADDR=127.0.0.1:%d", freePort())) // its health and metrics
 	rec.await(20, 30*time.Second)
 	door.stop()
 }

@@ -64,8 +64,8 @@ type seenDelivery struct {
 	WebhookID string        `json:"webhookId"`
 	State     string        `json:"state"`
 	Reason    string        `json:"reason"`
-	Attempts  int           `json:"attempts"`
-	History   []seenAttempt `json:"history"`
+	Attempts  int           `json:"attemptCount"`
+	History   []seenAttempt `json:"attempts"`
 }
 
 // seenAttempt is one line of a webhook's history.

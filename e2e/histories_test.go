@@ -98,7 +98,7 @@ func stories() map[string]func(*system) map[string]string {
 			event := sys.enqueue(paid)
 			rec.await(110, 30*time.Second)
 			parent := workflows.EventWorkflowID("acme", event.ID)
-			return map[string]string{"": parent, "-child": fmt.Sprintf("%s/page/%s/2", parent, event.ID)}
+			return map[string]string{"": parent, "-child": workflows.PageWorkflowID("acme", event.ID, 2)}
 		},
 		"cancelled-while-waiting": func(sys *system) map[string]string {
 			sys.createWebhook(newReceiver(sys.t, status(500)).URL, `"retry":{"mode":"schedule","delaysSeconds":[3600]}`)

@@ -48,6 +48,8 @@ type deliverEvent struct {
 // page is one page of an event's deliveries and the child that handles it.
 type page struct {
 	eventID string
+	number  int    // of this event's pages, from 1
+	of      int    // how many the event has
 	after   string // the delivery id that the page starts after
 	child   workflow.ChildWorkflowFuture
 }
@@ -64,8 +66,10 @@ func (run *deliverEvent) resolve(ctx workflow.Context, in DeliverEventInput) err
 			run.counts["duplicate"]++
 		}
 		run.add(event.Deliveries)
-		for _, after := range event.Pages {
-			run.pages = append(run.pages, page{eventID: event.EventID, after: after})
+		for i, after := range event.Pages {
+			run.pages = append(run.pages, page{
+				eventID: event.EventID, number: i + 1, of: len(event.Pages), after: after,
+			})
 		}
 	}
 	return nil
@@ -74,11 +78,10 @@ func (run *deliverEvent) resolve(ctx workflow.Context, in DeliverEventInput) err
 // startPages hands each page of a large fan-out to a child, so that no history
 // grows past what Temporal handles well.
 func (run *deliverEvent) startPages(ctx workflow.Context) {
-	parent := workflow.GetInfo(ctx).WorkflowExecution.ID
 	for i := range run.pages {
 		p := &run.pages[i]
-		summary := fmt.Sprintf("page %d of %d · tenant %s", i+1, len(run.pages), run.tenant)
-		child := pageChild(ctx, pageWorkflowID(parent, p.eventID, i+1), summary)
+		summary := fmt.Sprintf("page %d of %d · tenant %s", p.number, p.of, run.tenant)
+		child := pageChild(ctx, PageWorkflowID(run.tenant, p.eventID, p.number), summary)
 		p.child = workflow.ExecuteChildWorkflow(child, DeliverPage, activities.PageInput{
 			Tenant: run.tenant, EventID: p.eventID, After: p.after,
 		})
@@ -87,10 +90,10 @@ func (run *deliverEvent) startPages(ctx workflow.Context) {
 
 // awaitPages adds the children's results to our own.
 func (run *deliverEvent) awaitPages(ctx workflow.Context) error {
-	for i, p := range run.pages {
+	for _, p := range run.pages {
 		var result DeliverEventResult
 		if err := p.child.Get(ctx, &result); err != nil {
-			return fmt.Errorf("page %d of event %s: %w", i+1, p.eventID, err)
+			return fmt.Errorf("page %d of event %s: %w", p.number, p.eventID, err)
 		}
 		for _, state := range workflow.DeterministicKeys(result.Deliveries) {
 			run.counts[state] += result.Deliveries[state]
@@ -113,17 +116,18 @@ func (run *deliverEvent) listen(ctx workflow.Context) {
 	})
 }
 
-// forward passes a request on to the child whose page holds the delivery. Pages
-// are in id order, so it is the last one that starts before the id.
+// forward passes a request on to the child whose page may hold the delivery.
+// With several large events in one run that is one child per event; those that
+// do not hold it let it be.
 func (run *deliverEvent) forward(ctx workflow.Context, request RetryNow) {
-	for i := len(run.pages) - 1; i >= 0; i-- {
-		p := run.pages[i]
-		if p.child == nil || p.after >= request.DeliveryID {
+	for i, p := range run.pages {
+		last := p.number == p.of
+		mayHold := p.after < request.DeliveryID && (last || request.DeliveryID <= run.pages[i+1].after)
+		if p.child == nil || !mayHold {
 			continue
 		}
 		if err := p.child.SignalChildWorkflow(ctx, SignalRetryNow, request).Get(ctx, nil); err != nil {
 			workflow.GetLogger(ctx).Warn("retry now not passed on", "delivery", request.DeliveryID, "error", err)
 		}
-		return
 	}
 }

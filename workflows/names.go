@@ -62,7 +62,8 @@ func ResendWorkflowID(tenant, deliveryID string, attempts int) string {
 	return fmt.Sprintf("resend/%s/%s/%d", tenant, deliveryID, attempts)
 }
 
-// pageWorkflowID is the id of the child that delivers one page of an event.
-func pageWorkflowID(parent, eventID string, page int) string {
-	return fmt.Sprintf("%s/page/%s/%d", parent, eventID, page)
+// PageWorkflowID is the id of the child that delivers one page of an event's
+// large fan-out. Pages count from 1.
+func PageWorkflowID(tenant, eventID string, page int) string {
+	return fmt.Sprintf("%s/page/%d", EventWorkflowID(tenant, eventID), page)
 }

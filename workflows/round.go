@@ -162,6 +162,7 @@ func (r *round) durable(ctx workflow.Context, d *delivery) error {
 		switch {
 		case err == nil:
 			r.note(result)
+			r.show(ctx)
 		case ctx.Err() != nil:
 			return nil
 		case d.now:

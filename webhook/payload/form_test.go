@@ -1,6 +1,8 @@
 package payload_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
@@ -184,4 +186,36 @@ form: {fields: ["list[][id]", "contact[fields][*]", "contact[fields][a]?", {key:
 			require.Equal(t, string(body.Bytes), string(again.Bytes))
 		}
 	})
+}
+
+// countLeaves returns how many pairs the data makes: its plain values and its
+// empty containers below the top.
+func countLeaves(t require.TestingT, data []byte) int {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	_, err := decoder.Token()
+	require.NoError(t, err)
+	return countMembers(t, decoder, true)
+}
+
+// countMembers counts the leaves of the container that was just opened.
+func countMembers(t require.TestingT, decoder *json.Decoder, inObject bool) int {
+	count := 0
+	for decoder.More() {
+		if inObject {
+			_, err := decoder.Token() // the key
+			require.NoError(t, err)
+		}
+		token, err := decoder.Token()
+		require.NoError(t, err)
+		delim, isContainer := token.(json.Delim)
+		if !isContainer {
+			count++
+			continue
+		}
+		count += max(1, countMembers(t, decoder, delim == '{'))
+	}
+	_, err := decoder.Token() // the end
+	require.NoError(t, err)
+	return count
 }

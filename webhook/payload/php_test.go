@@ -21,33 +21,6 @@ import (
 	"posthaste/webhook/payload"
 )
 
-// countLeaves returns how many pairs the data makes: its plain values and its
-// empty containers below the top.
-func countLeaves(t require.TestingT, data []byte) int {
-	var v map[string]any
-	require.NoError(t, json.Unmarshal(data, &v))
-	count := 0
-	for _, member := range v {
-		count += leavesOf(member)
-	}
-	return count
-}
-
-func leavesOf(v any) int {
-	count := 0
-	switch v := v.(type) {
-	case map[string]any:
-		for _, member := range v {
-			count += leavesOf(member)
-		}
-	case []any:
-		for _, element := range v {
-			count += leavesOf(element)
-		}
-	}
-	return max(count, 1)
-}
-
 // runPHP runs a script with JSON on stdin and reads JSON from stdout.
 func runPHP(t testing.TB, script string, question, answer any) {
 	t.Helper()

@@ -1,11 +1,13 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
+	"posthaste/errs"
 	"posthaste/webhook"
 	"posthaste/webhook/payload"
 )
@@ -144,10 +146,16 @@ func checkSample(doc *document, key string, sample *SampleSchema) {
 }
 
 func canonical(doc *document, key string, value *JSONSchema) {
-	text, err := payload.CanonicalObject("value", value.text)
-	if err != nil {
+	text, err := payload.CanonicalObject("it", value.text)
+	var coded *errs.Error
+	switch {
+	case err == nil:
+		value.text = text
+	case errors.As(err, &coded) && len(coded.Fields) > 0:
+		for place, fault := range coded.Fields {
+			doc.fault(key+strings.TrimPrefix(place, "it"), "%s", fault)
+		}
+	default:
 		doc.fault(key, "%v", err)
-		return
 	}
-	value.text = text
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // TestProfileMistakes edits a good profile and expects the loader to name the
-// file, the line the mistake is on, the key and the reason.
+// file, the key and the reason.
 func TestProfileMistakes(t *testing.T) {
 	t.Parallel()
 	acme, err := os.ReadFile("testdata/operator/acme.yaml")
@@ -24,7 +24,7 @@ func TestProfileMistakes(t *testing.T) {
 	require.NoError(t, err)
 	for _, test := range []struct {
 		name     string
-		old, new string // the edit, made once; the line it is on is the one expected
+		old, new string // the edit, made once
 		key      string // "" = the decoder's fault
 		reason   string
 	}{

@@ -1,0 +1,255 @@
+package docs
+
+import (
+	"context"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/require"
+
+	"posthaste/config"
+)
+
+// secrets are what .env has to hold.
+func secrets() map[string]string {
+	return map[string]string{
+		"POSTGRES_PASSWORD":           "a-password",
+		"POSTHASTE_JWT_SECRET":        "a-secret-of-more-than-32-characters",
+		"POSTHASTE_ENCRYPTION_KEYSET": "a-keyset",
+	}
+}
+
+// compose loads docker-compose.yml as strictly as Docker does: an unknown key or
+// a missing variable is an error.
+func compose(ctx context.Context, environment map[string]string) (*types.Project, error) {
+	folder, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	return loader.LoadWithContext(ctx, types.ConfigDetails{
+		WorkingDir:  folder,
+		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(folder, "docker-compose.yml")}},
+		Environment: environment,
+	})
+}
+
+func loaded(t *testing.T) *types.Project {
+	t.Helper()
+	project, err := compose(t.Context(), secrets())
+	require.NoError(t, err)
+	require.NotEmpty(t, project.Services)
+	return project
+}
+
+func TestComposeAsksForEverySecret(t *testing.T) {
+	t.Parallel()
+	for missing := range secrets() {
+		environment := secrets()
+		delete(environment, missing)
+		_, err := compose(t.Context(), environment)
+		require.ErrorContains(t, err, missing)
+	}
+}
+
+// once reports whether a service runs to its end: others wait for that.
+func once(project *types.Project, name string) bool {
+	for _, other := range project.Services {
+		if other.DependsOn[name].Condition == types.ServiceConditionCompletedSuccessfully {
+			return true
+		}
+	}
+	return false
+}
+
+func TestComposeServicesAreHealthyRestartedAndPinned(t *testing.T) {
+	t.Parallel()
+	project := loaded(t)
+	for name, service := range project.Services {
+		if once(project, name) {
+			require.Regexp(t, `^on-failure:\d$`, service.Restart, name)
+			require.Nil(t, service.HealthCheck, "%s ends; nobody asks whether it is healthy", name)
+		} else {
+			require.Equal(t, "unless-stopped", service.Restart, name)
+			require.NotNil(t, service.HealthCheck, name)
+			require.Equal(t, "CMD", service.HealthCheck.Test[0], name)
+			require.NotNil(t, service.HealthCheck.StartPeriod, name)
+		}
+		require.Regexp(t, `:[^:/]+$`, service.Image, "the image of %s has no tag", name)
+		require.NotContains(t, service.Image, ":latest", name)
+	}
+}
+
+func TestComposeStartsInOrder(t *testing.T) {
+	t.Parallel()
+	const healthy, completed = types.ServiceConditionHealthy, types.ServiceConditionCompletedSuccessfully
+	want := map[string]map[string]string{
+		"postgresql":         {},
+		"temporal-schema":    {"postgresql": healthy},
+		"temporal":           {"temporal-schema": completed},
+		"temporal-namespace": {"temporal": healthy},
+		"temporal-ui":        {"temporal": healthy},
+		"posthaste-migrate":  {"postgresql": healthy, "temporal-namespace": completed},
+		"posthaste":          {"posthaste-migrate": completed, "postgresql": healthy, "temporal": healthy},
+		"worker":             {"posthaste-migrate": completed, "postgresql": healthy, "temporal": healthy},
+	}
+	got := map[string]map[string]string{}
+	for name, service := range loaded(t).Services {
+		got[name] = map[string]string{}
+		for other, dependency := range service.DependsOn {
+			got[name][other] = dependency.Condition
+		}
+	}
+	require.Equal(t, want, got)
+}
+
+func TestComposeRunsTheAPIAndTwoWorkers(t *testing.T) {
+	t.Parallel()
+	services, grammar := loaded(t).Services, commandLine(t)
+	worker := services["worker"]
+	require.Equal(t, []string{"serve", "--role", "worker"}, []string(worker.Command))
+	require.Equal(t, 2, *worker.Deploy.Replicas)
+	require.Empty(t, worker.Ports, "two workers cannot share a port")
+	require.Equal(t, []string{"serve", "--role", "all"}, []string(services["posthaste"].Command))
+	for name, service := range services {
+		if service.Build == nil {
+			continue
+		}
+		grammar.accepts(t, service.Command, name)
+		if service.HealthCheck != nil {
+			require.Equal(t, "/posthaste", service.HealthCheck.Test[1])
+			grammar.accepts(t, service.HealthCheck.Test[2:], name)
+			// 15 s for requests and 50 s for POSTs under way, one after the other.
+			require.Greater(t, time.Duration(*service.StopGracePeriod), 65*time.Second, name)
+		}
+	}
+}
+
+// TestComposeSettingsAreSound gives each of our services its environment as
+// flags and has config judge it.
+func TestComposeSettingsAreSound(t *testing.T) {
+	t.Parallel()
+	needs := map[string]config.Needs{
+		"posthaste-migrate": {Database: true, Temporal: true},
+		"posthaste":         {Database: true, Temporal: true, Keyset: true, Tokens: true},
+		"worker":            {Database: true, Temporal: true, Keyset: true},
+	}
+	services, flags := loaded(t).Services, settings()
+	for name, need := range needs {
+		var args []string
+		for key, value := range services[name].Environment {
+			require.Contains(t, flags, key, "%s is given a variable that is no setting", name)
+			if value != nil && *value != "" {
+				args = append(args, flags[key]+"="+*value)
+			}
+		}
+		var given config.Config
+		parser, err := kong.New(&given)
+		require.NoError(t, err)
+		_, err = parser.Parse(args)
+		require.NoError(t, err, name)
+		require.Empty(t, given.Validate(need), name)
+	}
+	require.NotContains(t, services["worker"].Environment, "POSTHASTE_JWT_SECRET", "a worker needs no way to make tokens")
+}
+
+func TestComposeGivesNothingAway(t *testing.T) {
+	t.Parallel()
+	project := loaded(t)
+	for name, service := range project.Services {
+		require.Equal(t, []string{"ALL"}, service.CapDrop, name)
+		require.Equal(t, []string{"no-new-privileges:true"}, service.SecurityOpt, name)
+		require.False(t, service.Privileged, name)
+		for _, port := range service.Ports {
+			require.Equal(t, "127.0.0.1", port.HostIP, "%s listens on every interface", name)
+		}
+		if !slices.Contains([]string{"temporal", "temporal-schema", "temporal-namespace"}, name) {
+			require.True(t, service.ReadOnly, name) // Temporal's image writes its own configuration at start
+		}
+	}
+	require.True(t, bool(project.Networks["inside"].Internal))
+	for _, name := range []string{"postgresql", "temporal"} {
+		require.Equal(t, []string{"inside"}, slices.Collect(maps.Keys(project.Services[name].Networks)), name)
+	}
+}
+
+func TestComposeKeepsItsData(t *testing.T) {
+	t.Parallel()
+	project := loaded(t)
+	volumes := project.Services["postgresql"].Volumes
+	require.Len(t, volumes, 1)
+	require.Equal(t, types.VolumeTypeVolume, volumes[0].Type)
+	require.Contains(t, project.Volumes, volumes[0].Source)
+	require.Equal(t, "512", *project.Services["temporal"].Environment["NUM_HISTORY_SHARDS"], "the number of shards is for good")
+}
+
+func TestImageIsStaticAndWithoutRoot(t *testing.T) {
+	t.Parallel()
+	text := read(t, "Dockerfile")
+	stages := strings.Split("\n"+text, "\nFROM ")[1:]
+	require.Len(t, stages, 2)
+	build, final := stages[0], stages[1]
+	require.Contains(t, build, "CGO_ENABLED=0")
+	require.Contains(t, build, "-trimpath")
+	require.Contains(t, build, "golang:"+goVersion(t)+"-", "go.mod asks for another Go")
+	require.Regexp(t, `^gcr\.io/distroless/static-debian12:nonroot\n`, final)
+	require.Contains(t, final, "\nUSER nonroot:nonroot\n")
+	require.Contains(t, final, "\nENTRYPOINT [\"/posthaste\"]\n")
+	require.NotContains(t, final, "\nRUN ", "the base has no shell")
+}
+
+// goVersion is the major and minor version that go.mod names.
+func goVersion(t *testing.T) string {
+	t.Helper()
+	match := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "go.mod"))
+	require.NotNil(t, match)
+	return match[1]
+}
+
+func TestImageHoldsNoSecretsAndAllThatIsEmbedded(t *testing.T) {
+	t.Parallel()
+	ignored := strings.Split(read(t, ".dockerignore"), "\n")
+	for _, name := range []string{".env", ".posthaste", ".git"} {
+		require.Contains(t, ignored, name)
+	}
+	for _, name := range []string{"api", "models", "webhook", "**/*.yaml", "**/*.sql", "*"} {
+		require.NotContains(t, ignored, name)
+	}
+}
+
+// step is one step of a job in ci.yml.
+type step struct {
+	Uses string `yaml:"uses"`
+	Run  string `yaml:"run"`
+}
+
+func TestCICallsOnlyMakeTargetsAndPinsItsActions(t *testing.T) {
+	t.Parallel()
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []step `yaml:"steps"`
+		} `yaml:"jobs"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, ".github/workflows/ci.yml")), &workflow))
+	targets, called := makeTargets(t), map[string]bool{}
+	for name, job := range workflow.Jobs {
+		for _, step := range job.Steps {
+			if step.Run == "" {
+				require.Regexp(t, `^actions/[a-z-]+@[0-9a-f]{40}$`, step.Uses, name)
+				continue
+			}
+			made, isMake := strings.CutPrefix(step.Run, "make ")
+			require.True(t, isMake && targets[made], "%s runs %q", name, step.Run)
+			called[made] = true
+		}
+	}
+	require.Equal(t, map[string]bool{"check": true, "test": true, "race": true}, called)
+}

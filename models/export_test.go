@@ -1,0 +1,117 @@
+package models
+
+import (
+	"context"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	"gorm.io/gorm"
+)
+
+// What the tests of package models_test look at from inside.
+var (
+	Translate   = translate
+	SealContext = sealContext
+)
+
+// EncodePosition and DecodePosition are the two halves of a cursor.
+func EncodePosition(list string, e Event) string {
+	return encodeCursor(list, position{at: e.AcceptedAt, id: e.ID})
+}
+
+func DecodePosition(list, cursor string) (Event, error) {
+	p, err := decodeCursor(list, cursor)
+	if err != nil || p == nil {
+		return Event{}, err
+	}
+	return Event{AcceptedAt: p.at, ID: p.id}, nil
+}
+
+// CheckURL reports whether a database URL makes sense, and what it names.
+func CheckURL(url string) (string, error) {
+	t, err := parseURL(url)
+	if err != nil {
+		return "", err
+	}
+	return t.name(), nil
+}
+
+// Exec runs a statement as an operator might, past the store.
+func (s *Store) Exec(sql string, args ...any) error { return s.db.writer.Exec(sql, args...).Error }
+
+// Count returns what a SELECT COUNT(*) yields.
+func (s *Store) Count(sql string, args ...any) (int, error) {
+	var n int
+	err := s.db.reader.Raw(sql, args...).Scan(&n).Error
+	return n, err
+}
+
+// Texts returns one column of a SELECT as text.
+func (s *Store) Texts(sql string, args ...any) ([]string, error) {
+	var list []string
+	err := s.db.reader.Raw(sql, args...).Scan(&list).Error
+	return list, err
+}
+
+// OnPostgres reports which of the two databases this is.
+func (s *Store) OnPostgres() bool { return s.db.dialect == postgresDialect }
+
+// HoldCommits keeps every grouped commit from finishing until release is called.
+func (s *Store) HoldCommits(ctx context.Context) (release func() error, err error) {
+	tx := s.db.writer.WithContext(ctx).Begin()
+	if s.OnPostgres() {
+		err = tx.Exec("LOCK TABLE deliveries, attempts IN SHARE ROW EXCLUSIVE MODE").Error
+	}
+	return func() error { return tx.Rollback().Error }, err
+}
+
+// Waiting returns how many records have been handed over and not yet taken.
+func (s *Store) Waiting() int {
+	s.recorder.mu.Lock()
+	defer s.recorder.mu.Unlock()
+	return len(s.recorder.waiting)
+}
+
+// InTransaction runs fn in a transaction that write would repeat.
+func (s *Store) InTransaction(ctx context.Context, fn func() error) error {
+	return s.write(ctx, func(*gorm.DB) error { return fn() })
+}
+
+// MigrateDown takes the schema back to nothing.
+func MigrateDown(ctx context.Context, url string) error {
+	return withMigrator(ctx, url, func(m *goose.Provider) error {
+		_, err := m.DownTo(ctx, 0)
+		return err
+	})
+}
+
+// Plan returns how the database would run a query, in one text.
+func (s *Store) Plan(sql string, args ...any) (string, error) {
+	explain := "EXPLAIN "
+	if !s.OnPostgres() {
+		explain = "EXPLAIN QUERY PLAN "
+	}
+	rows, err := s.db.reader.Raw(explain+sql, args...).Rows()
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return "", err
+	}
+	var plan strings.Builder
+	for rows.Next() {
+		var line string
+		into := make([]any, len(columns))
+		for i := range into {
+			into[i] = new(any)
+		}
+		into[len(into)-1] = &line
+		if err := rows.Scan(into...); err != nil {
+			return "", err
+		}
+		plan.WriteString(line + "\n")
+	}
+	return plan.String(), rows.Err()
+}
