@@ -74,10 +74,10 @@ golden: ## Rewrite the golden files; read the diff afterwards
 check: fmt-check vet lint workflowcheck tidy-check ## Check everything that is no test
 
 fmt: ## Format all Go files
-	gofmt -w $$(git ls-files -co --exclude-standard '*.go')
+	gofmt -w .
 
 fmt-check: ## Check that all Go files are formatted
-	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	@unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
 
 vet: ## Run go vet

@@ -116,7 +116,7 @@ func (a *Activities) post(ctx context.Context, t *try) (standing, error) {
 		result = a.sender.Send(ctx, request)
 	}
 	if result.Interrupted {
-		return stands(t.due.Delivery), fmt.Errorf("interrupted by shutdown: %w", context.Cause(ctx))
+		return stands(t.due.Delivery), fmt.Errorf("the attempt was cut on our side: %s", result.Outcome.Detail)
 	}
 	a.logAttempt(ctx, t, result)
 	return a.settle(ctx, t, request, result)
@@ -186,19 +186,13 @@ func early(d models.Delivery, now time.Time) time.Duration {
 	return 0
 }
 
-// skipped reports whether the webhook no longer wants anything, and why. A test
-// reaches a paused webhook: trying it out before switching it on is what tests
-// are for.
+// skipped reports whether the webhook no longer wants anything, and why. The
+// words are those of provider.Match.
 func skipped(due models.Due) (reason string, skip bool) {
-	switch status := webhook.Status(due.Webhook.Status); status {
-	case webhook.StatusActive:
+	if due.Webhook.Status == models.StatusActive {
 		return "", false
-	case webhook.StatusPaused, webhook.StatusBroken:
-		return string(status), !due.Delivery.Test
-	case webhook.StatusGone:
-		return string(status), true
 	}
-	return "", false
+	return "webhook_" + due.Webhook.Status, true
 }
 
 func deferred(d models.Delivery, wait time.Duration, why string) standing {

@@ -15,6 +15,14 @@ type Event = webhook.Event
 // State is a delivery's state in the ledger.
 type State = models.State
 
+// Undelivered returns the settled states in which the receiver did not get the
+// event, the gravest first.
+func Undelivered() []State {
+	return []State{
+		models.StateFailed, models.StateUnknown, models.StateCancelled, models.StateSkipped, models.StateSuppressed,
+	}
+}
+
 // Lane says where an attempt runs.
 type Lane string
 

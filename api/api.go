@@ -13,7 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"posthaste/models"
 	"posthaste/webhook/provider"
+	"posthaste/workflows"
 
 	"github.com/gin-gonic/gin"
 	"github.com/golang-jwt/jwt/v5"
@@ -32,6 +34,8 @@ type Store interface {
 	historyStore
 }
 
+var _ Store = (*models.Store)(nil)
+
 // Starter is everything the API asks of Temporal; *workflows.Starter satisfies
 // it. Each resource sees only its own part.
 type Starter interface {
@@ -39,6 +43,8 @@ type Starter interface {
 	testStarter
 	deliveryStarter
 }
+
+var _ Starter = (*workflows.Starter)(nil)
 
 // Deps are the parts that the API needs. Fields marked optional may be zero;
 // New names any other that is missing.

@@ -108,7 +108,7 @@ func (h *events) acceptMember(ctx context.Context, text rawMember, tenant, key s
 func (h *events) answerBatch(c *gin.Context, results []acceptedBody, failures []error) error {
 	list := make([]batchResult, len(results))
 	var down error
-	ours := []error{}
+	var ours []error
 	unavailable := 0
 	for i, err := range failures {
 		if err == nil {
@@ -117,12 +117,11 @@ func (h *events) answerBatch(c *gin.Context, results []acceptedBody, failures []
 		}
 		wire, shown := wireOf(err)
 		list[i] = batchResult{Status: "refused", Code: wire.code, Message: shown.Message, Errors: shown.Fields}
-		switch shown.Code {
-		case errs.Unavailable:
+		if shown.Code == errs.Unavailable {
 			unavailable++
 			down = err
-			ours = append(ours, fmt.Errorf("event %d: %w", i, err))
-		case errs.Internal:
+		}
+		if shown.Code == errs.Unavailable || shown.Code == errs.Internal {
 			ours = append(ours, fmt.Errorf("event %d: %w", i, err))
 		}
 	}

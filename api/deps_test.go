@@ -10,7 +10,6 @@ import (
 
 	"posthaste/errs"
 	"posthaste/models"
-	"posthaste/webhook/provider"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
@@ -20,10 +19,8 @@ import (
 // store.
 func validDeps(t *testing.T) Deps {
 	t.Helper()
-	registry, err := provider.Load("")
-	require.NoError(t, err)
 	return Deps{
-		Store: &models.Store{}, Starter: &fakeStarter{}, Providers: registry, DefaultProvider: "standard",
+		Store: &models.Store{}, Starter: &fakeStarter{}, Providers: shippedProviders(t), DefaultProvider: "standard",
 		JWTSecret: testSecret, Random: rand.Reader, Now: clock, Logger: slog.New(slog.DiscardHandler),
 		Checks: []Check{{"database", func(context.Context) error { return nil }}},
 	}

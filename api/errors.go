@@ -59,15 +59,15 @@ type errorBody struct {
 // their errors instead.
 func writeError(c *gin.Context, err error) {
 	wire, coded := wireOf(err)
-	switch coded.Code {
-	case errs.Unauthorized:
+	if coded.Code == errs.Unauthorized {
 		c.Header("WWW-Authenticate", challenge(c))
-	case errs.RateLimited, errs.Unavailable:
+	}
+	if coded.Code == errs.RateLimited || coded.Code == errs.Unavailable {
 		c.Header("Retry-After", retryAfterSeconds(coded.RetryAfter))
 	}
-	writeJSON(c, wire.status, errorBody{
+	_ = writeJSON(c, wire.status, errorBody{
 		Code: wire.code, Message: coded.Message, Errors: coded.Fields, RequestID: requestID(c),
-	})
+	}) // texts always encode
 }
 
 // wireOf returns how an error leaves the house. Nothing is told of a fault of

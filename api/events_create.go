@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"posthaste/errs"
@@ -150,14 +151,15 @@ func bodyHash(event webhook.Event, occurredAt string) (string, error) {
 	if source == "" {
 		source = webhook.SourceSystem
 	}
-	digest := sha256.New()
+	var whole strings.Builder
 	for _, part := range []string{
 		event.Type, event.Provider, string(source), string(event.Data), string(event.CustomData),
 		string(attributes), occurredAt,
 	} {
-		fmt.Fprintf(digest, "%d:%s,", len(part), part) // lengths keep neighbours apart
+		fmt.Fprintf(&whole, "%d:%s,", len(part), part) // lengths keep neighbours apart
 	}
-	return hex.EncodeToString(digest.Sum(nil)), nil
+	digest := sha256.Sum256([]byte(whole.String()))
+	return hex.EncodeToString(digest[:]), nil
 }
 
 // canonical reads a member that travels as it is: an object in canonical form.

@@ -3,12 +3,15 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"posthaste/models"
 	"posthaste/models/modelstest"
+	"posthaste/webhook/provider"
 
 	"github.com/stretchr/testify/require"
 )
@@ -109,7 +112,7 @@ func (w *world) addAttempt(t *testing.T, delivery models.Delivery, status int) s
 		RequestURL:      "https://hooks.acme.dev/in",
 		RequestHeaders:  [][2]string{{"Content-Type", "application/json"}, {"webhook-id", delivery.EventID}, {"X-Api-Key", "[hidden]"}},
 		RequestBody:     []byte(`{"type":"order.paid"}`),
-		ResponseHeaders: []byte(`[["Server","teapot"]]`), ResponseBody: []byte("fine \xff"),
+		ResponseHeaders: [][2]string{{"Server", "teapot"}}, ResponseBody: []byte("fine \xff"),
 	}
 	record := models.Record{Delivery: delivery, Step: models.StepDeliver, Attempt: attempt}
 	if status != http.StatusOK {
@@ -121,7 +124,7 @@ func (w *world) addAttempt(t *testing.T, delivery models.Delivery, status int) s
 	return attempt.ID
 }
 
-// setStatus puts the tenant's {webhook} into a status, as a worker would.
+// setSeededStatus puts the tenant's {webhook} into a status, as a worker would.
 func setSeededStatus(status, reason string) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
 		t.Helper()
@@ -132,4 +135,42 @@ func setSeededStatus(status, reason string) func(*testing.T, *world) {
 		require.NoError(t, err)
 		w.ids["fingerprint"] = w.fingerprint(t)
 	}
+}
+
+// strictProfile is a provider with the rules that none of the shipped ones has
+// all at once: 410 is final, failures break a webhook until it is edited, and
+// nothing is signed.
+const strictProfile = `
+name: strict
+title: Strict
+description: A provider of tests.
+docs: https://example.com/docs
+payload: {format: json, envelope: {event: $event.type, data: $event.data}}
+signing: {scheme: none}
+secret: {rule: none}
+url: {schemes: [https]}
+retry: {modes: [never], default: {mode: never}}
+timeout: {defaultSeconds: 30, maxSeconds: 30}
+gone: final
+broken: {afterFailedAttempts: 5, healedBy: edit}
+customData: {maxPairs: 2, maxKeyLength: 8, maxValueLength: 8, overLimit: refuse}
+events:
+  - type: order.paid
+    category: Orders
+    description: An order was paid
+    sample: {data: {id: "1"}}
+  - type: order.refunded
+    category: Orders
+    description: An order was refunded
+    sample: {data: {id: "2"}}
+`
+
+// testProviders are the shipped providers and the strict one.
+func testProviders(t *testing.T) *provider.Registry {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "strict.yaml"), []byte(strictProfile), 0o600))
+	registry, err := provider.Load(dir)
+	require.NoError(t, err)
+	return registry
 }

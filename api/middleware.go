@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 // Keys under which a request carries what the middleware found out.
 const (
 	keyRequestID = "posthaste.requestID"
-	keyPrincipal = "posthaste.principal"
+	keyTenant    = "posthaste.tenant"
 	keyError     = "posthaste.error"
 )
 
@@ -68,8 +69,8 @@ func accessLog(logger *slog.Logger, now func() time.Time) gin.HandlerFunc {
 			slog.Int("bytes", max(c.Writer.Size(), 0)),
 			slog.String("requestId", requestID(c)),
 		}
-		if who, ok := c.Get(keyPrincipal); ok {
-			attrs = append(attrs, slog.String("tenant", who.(principal).Tenant))
+		if tenant := tenantOf(c); tenant != "" {
+			attrs = append(attrs, slog.String("tenant", tenant))
 		}
 		if err, ok := c.Get(keyError); ok {
 			attrs = append(attrs, slog.Any("error", err))
@@ -100,8 +101,8 @@ func recovery(c *gin.Context) {
 		if cause == nil {
 			return
 		}
-		if cause == http.ErrAbortHandler {
-			panic(cause) // net/http's own way to drop a connection
+		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(cause) //nolint:forbidigo // net/http's own way to drop a connection
 		}
 		err := fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 		c.Set(keyError, err)

@@ -16,7 +16,7 @@ func TestObjectNamesEveryFault(t *testing.T) {
 		give string
 		want map[string]string
 	}{
-		{"unknown field", `{"nmae":"x"}`, map[string]string{"nmae": "is not a known field"}},
+		{"unknown field", `{"label":"x"}`, map[string]string{"label": "is not a known field"}},
 		{"given twice", `{"name":"a","name":"b"}`, map[string]string{"name": "is given twice"}},
 		{"unlike case is another field", `{"Name":"a"}`, map[string]string{"Name": "is not a known field"}},
 		{"text", `{"name":7}`, map[string]string{"name": "must be a string"}},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -48,7 +49,8 @@ func webhookScenarios() []scenario {
 			body: `{"provider":"actiwapi","url":"https://api.yourapp.com/webhooks/actiwapi","events":["message.received","session.disconnected"],"secret":"your-signing-secret"}`,
 			want: []string{`"success":true`, `"isActive":true`, `"status":"active"`, `"secret":"your-signing-secret"`, `"name":"api.yourapp.com"`},
 			after: func(t *testing.T, w *world, got answer) {
-				id := got.data(t)["id"].(string)
+				t.Helper()
+				id := fmt.Sprint(got.data(t)["id"])
 				require.Equal(t, "/api/webhooks/"+id, got.header.Get("Location"))
 				again := w.send(t, http.MethodGet, "/api/webhooks/"+id, "", nil)
 				require.NotContains(t, again.body, "your-signing-secret")
@@ -80,6 +82,7 @@ func webhookScenarios() []scenario {
 		{
 			name: "delete a webhook with all it has", method: "DELETE", url: "/api/webhooks/{webhook}", status: 200, want: []string{`"deleted":true`},
 			after: func(t *testing.T, w *world, _ answer) {
+				t.Helper()
 				for _, url := range []string{"/api/webhooks/{webhook}", "/api/webhooks/{webhook}/history", "/api/deliveries/{delivery}"} {
 					require.Equal(t, 404, w.send(t, http.MethodGet, w.fill(url), "", nil).status, url)
 				}
@@ -106,7 +109,7 @@ func followPages(url string, total int) func(*testing.T, *world, answer) {
 			require.LessOrEqual(t, pages, total, "the list does not end")
 			items, next := got.list(t)
 			for _, item := range items {
-				seen[item["id"].(string)] = true
+				seen[fmt.Sprint(item["id"])] = true
 			}
 			if next == "" {
 				break
@@ -191,12 +194,14 @@ func updateScenarios() []scenario {
 	healed.arrange = brokenUntilEdited
 	keep := patch("a mask keeps the header it stands for", `{"headers":{"x-api-key":"••••","X-Team":"green"}}`, `"X-Api-Key":"••••"`, `"X-Team":"green"`)
 	keep.after = func(t *testing.T, w *world, _ answer) {
+		t.Helper()
 		stored, err := w.store.Webhook(t.Context(), w.tenant, w.ids["webhook"])
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"X-Api-Key": seededCredential, "X-Team": "green"}, stored.Headers)
 	}
 	resumed := after(patch("resume a paused webhook", `{"isActive":true}`, `"isActive":true`, `"status":"active"`), models.StatusPaused, "")
 	resumed.after = func(t *testing.T, w *world, _ answer) {
+		t.Helper()
 		stored, err := w.store.Webhook(t.Context(), w.tenant, w.ids["webhook"])
 		require.NoError(t, err)
 		require.Zero(t, stored.FailedInARow, "what failed before is forgiven")
@@ -226,13 +231,14 @@ func updateScenarios() []scenario {
 		refuse("events that are none", 400, `{"events":["not an event"]}`, `"errors":{"events[0]":`),
 		{name: "change nobody's", method: "PATCH", url: "/api/webhooks/{missing}", body: `{"name":"x"}`, status: 404},
 		{name: "change into the twin of another", method: "PATCH", url: "/api/webhooks/{webhook}", body: `{"url":"https://hooks.acme.dev/1"}`, status: 409, arrange: func(t *testing.T, w *world) {
+			t.Helper()
 			manyWebhooks(t, w)
 			w.ids["fingerprint"] = w.fingerprint(t)
 		}},
 	}
 }
 
-// rename gives the tenant's {webhook} to a provider of the test's own.
+// giveToProvider makes {webhook} one of the strict provider.
 func giveToProvider(t *testing.T, w *world, status, reason string) {
 	t.Helper()
 	w.deps.Providers, w.deps.DefaultProvider = testProviders(t), "standard"
@@ -242,22 +248,26 @@ func giveToProvider(t *testing.T, w *world, status, reason string) {
 	w.ids["fingerprint"] = w.fingerprint(t)
 }
 
-func goneForGood(t *testing.T, w *world)       { giveToProvider(t, w, models.StatusGone, "answered 410") }
-func brokenUntilEdited(t *testing.T, w *world) { giveToProvider(t, w, models.StatusBroken, "5 in a row") }
+func goneForGood(t *testing.T, w *world) { giveToProvider(t, w, models.StatusGone, "answered 410") }
+func brokenUntilEdited(t *testing.T, w *world) {
+	giveToProvider(t, w, models.StatusBroken, "5 in a row")
+}
 
 func secretScenarios() []scenario {
 	rotate := "/api/webhooks/{webhook}/rotate-secret"
 	stored := func(check func(t *testing.T, w *world, hook models.Webhook, shown string)) func(*testing.T, *world, answer) {
 		return func(t *testing.T, w *world, got answer) {
+			t.Helper()
 			hook, err := w.store.Webhook(t.Context(), w.tenant, w.ids["webhook"])
 			require.NoError(t, err)
-			check(t, w, hook, got.data(t)["secret"].(string))
+			check(t, w, hook, fmt.Sprint(got.data(t)["secret"]))
 		}
 	}
 	return []scenario{
 		{
 			name: "rotate without a body", method: "POST", url: rotate, status: 200, want: []string{`"secret":"whsec_`}, mustNot: []string{seededSecret},
 			after: stored(func(t *testing.T, _ *world, hook models.Webhook, shown string) {
+				t.Helper()
 				require.Equal(t, shown, hook.Secret.Reveal())
 				require.NotEqual(t, seededSecret, shown)
 				require.Empty(t, hook.PreviousSecret, "the old secret stops at once")
@@ -267,6 +277,7 @@ func secretScenarios() []scenario {
 		{
 			name: "rotate with an overlap", method: "POST", url: rotate, body: `{"overlapSeconds":3600}`, status: 200, mustNot: []string{seededSecret},
 			after: stored(func(t *testing.T, _ *world, hook models.Webhook, _ string) {
+				t.Helper()
 				require.Equal(t, seededSecret, hook.PreviousSecret.Reveal())
 				require.Equal(t, testNow.Add(3600e9), hook.PreviousSecretUntil.UTC())
 			}),

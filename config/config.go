@@ -24,13 +24,13 @@ type Database struct {
 // Temporal says where workflows run.
 type Temporal struct {
 	TemporalAddress   string `env:"POSTHASTE_TEMPORAL_ADDRESS" placeholder:"HOST:PORT" group:"Temporal:" help:"Temporal frontend. Required by serve and migrate."`
-	TemporalNamespace string `env:"POSTHASTE_TEMPORAL_NAMESPACE" default:"default" placeholder:"NAME" group:"Temporal:" help:"Temporal namespace; it must exist."`
+	TemporalNamespace string `env:"POSTHASTE_TEMPORAL_NAMESPACE" default:"default" group:"Temporal:" help:"Temporal namespace; it must exist."`
 	TemporalUIURL     string `name:"temporal-ui-url" env:"POSTHASTE_TEMPORAL_UI_URL" placeholder:"URL" group:"Temporal:" help:"Temporal Web UI as a browser reaches it; events then link to their workflow."`
 }
 
 // HTTP says where the API listens.
 type HTTP struct {
-	HTTPAddr string `name:"http" env:"POSTHASTE_HTTP_ADDR" default:":8080" placeholder:"HOST:PORT" group:"HTTP:" help:"Address the API listens on; a worker serves its health checks there."`
+	HTTPAddr string `name:"http" env:"POSTHASTE_HTTP_ADDR" default:":8080" group:"HTTP:" help:"Address the API listens on; a worker serves its health checks there."`
 }
 
 // Auth says how callers prove who they are. At least one of the two is needed
@@ -47,17 +47,17 @@ type Sealing struct {
 
 // Delivery says what may be enqueued and where webhooks may point.
 type Delivery struct {
-	Provider          string   `env:"POSTHASTE_PROVIDER" default:"standard" placeholder:"NAME" group:"Delivery:" help:"Provider of webhooks and events that name none."`
+	Provider          string   `env:"POSTHASTE_PROVIDER" default:"standard" group:"Delivery:" help:"Provider of webhooks and events that name none."`
 	ProvidersDir      string   `env:"POSTHASTE_PROVIDERS_DIR" placeholder:"DIR" group:"Delivery:" help:"Folder with provider profiles of your own (*.yaml), beside the shipped ones."`
 	AllowHTTP         bool     `name:"allow-http" env:"POSTHASTE_ALLOW_HTTP" group:"Delivery:" help:"Let webhooks use plain http, where their provider asks for https."`
 	AllowNetworks     []string `env:"POSTHASTE_ALLOW_NETWORKS" sep:"," placeholder:"CIDR" group:"Delivery:" help:"Private networks that webhooks may point to all the same, such as 10.1.0.0/16; separated by commas."`
-	EventsPerWorkflow int      `env:"POSTHASTE_EVENTS_PER_WORKFLOW" default:"1" placeholder:"N" group:"Delivery:" help:"Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one."`
-	MaxEventBytes     int64    `env:"POSTHASTE_MAX_EVENT_BYTES" default:"262144" placeholder:"N" group:"Delivery:" help:"Largest request body of an event, in bytes (1024 to 1048576)."`
+	EventsPerWorkflow int      `env:"POSTHASTE_EVENTS_PER_WORKFLOW" default:"1" group:"Delivery:" help:"Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one."`
+	MaxEventBytes     int64    `env:"POSTHASTE_MAX_EVENT_BYTES" default:"262144" group:"Delivery:" help:"Largest request body of an event, in bytes (1024 to 1048576)."`
 }
 
 // Worker says how much a worker process does at once.
 type Worker struct {
-	DurableSlots int `env:"POSTHASTE_DURABLE_SLOTS" default:"10000" placeholder:"N" group:"Worker:" help:"Deliveries of the durable lane that one process holds at once; a waiting POST costs a goroutine and a socket."`
-	FastSlots    int `env:"POSTHASTE_FAST_SLOTS" default:"1000" placeholder:"N" group:"Worker:" help:"Workflow tasks, and fast-lane deliveries, that one process runs at once."`
-	Pollers      int `env:"POSTHASTE_POLLERS" default:"8" placeholder:"N" group:"Worker:" help:"Long polls that one process keeps open at Temporal per task queue and kind (2 to 100)."`
+	DurableSlots int `env:"POSTHASTE_DURABLE_SLOTS" default:"10000" group:"Worker:" help:"Deliveries of the durable lane that one process holds at once; a waiting POST costs a goroutine and a socket."`
+	FastSlots    int `env:"POSTHASTE_FAST_SLOTS" default:"1000" group:"Worker:" help:"Workflow tasks, and fast-lane deliveries, that one process runs at once."`
+	Pollers      int `env:"POSTHASTE_POLLERS" default:"8" group:"Worker:" help:"Long polls that one process keeps open at Temporal per task queue and kind (2 to 100)."`
 }

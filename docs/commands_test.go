@@ -123,9 +123,10 @@ func commandOf(structs map[string]*ast.StructType, fields *ast.StructType) *comm
 	return made
 }
 
-// dashed turns a field's name into a flag's: SkipTemporal into skip-temporal.
-var word = regexp.MustCompile(`[A-Z]+[a-z0-9]*`)
+// capitalised is one word of a field's name.
+var capitalised = regexp.MustCompile(`[A-Z]+[a-z0-9]*`)
 
+// dashed turns a field's name into a flag's: SkipTemporal into skip-temporal.
 func dashed(field string) string {
-	return strings.ToLower(strings.Join(word.FindAllString(field, -1), "-"))
+	return strings.ToLower(strings.Join(capitalised.FindAllString(field, -1), "-"))
 }

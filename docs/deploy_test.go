@@ -175,7 +175,7 @@ func TestComposeGivesNothingAway(t *testing.T) {
 			require.True(t, service.ReadOnly, name) // Temporal's image writes its own configuration at start
 		}
 	}
-	require.True(t, bool(project.Networks["inside"].Internal))
+	require.True(t, project.Networks["inside"].Internal)
 	for _, name := range []string{"postgresql", "temporal"} {
 		require.Equal(t, []string{"inside"}, slices.Collect(maps.Keys(project.Services[name].Networks)), name)
 	}

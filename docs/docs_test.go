@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -183,7 +182,7 @@ func settings() map[string]string {
 var route = regexp.MustCompile(`\{http\.Method(\w+), ("[^"]+"|path\w+),`)
 
 // curl is a call of the API in a document.
-var curl = regexp.MustCompile(`(?m)^\s*curl\b.*?\$API(/[^\s"'?]*)[^\n]*`)
+var curl = regexp.MustCompile(`curl\b[^\n]*?\$API(/[^\s"'?]*)[^\n]*`)
 
 // method is the method that a curl line names.
 var method = regexp.MustCompile(`-X ([A-Z]+)`)
@@ -208,6 +207,24 @@ func TestCurlLinesMatchRoutes(t *testing.T) {
 		}
 		path := regexp.MustCompile(`\$[A-Z]+`).ReplaceAllString(call[1], "*")
 		require.Contains(t, routes, verb+" "+path, "README calls it: %s", call[0])
+	}
+}
+
+// testName is a test that a document relies on.
+var testName = regexp.MustCompile(`\bTest[A-Z]\w*`)
+
+func TestTestsNamedExist(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	walk(t, "_test.go", func(_, text string) {
+		for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(text, -1) {
+			known[match[1]] = true
+		}
+	})
+	for name, text := range documents(t) {
+		for _, test := range testName.FindAllString(text, -1) {
+			require.True(t, known[test], "%s names %s, which does not exist", name, test)
+		}
 	}
 }
 
@@ -239,6 +256,14 @@ func read(t *testing.T, name string) string {
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
+	walk(t, ".md", func(name, text string) { found[name] = text })
+	require.Contains(t, found, "README.md")
+	return found
+}
+
+// walk visits every file of the repository whose name ends so.
+func walk(t *testing.T, suffix string, visit func(name, text string)) {
+	t.Helper()
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -247,19 +272,17 @@ func documents(t *testing.T) map[string]string {
 		if entry.IsDir() && (hidden || slices.Contains([]string{"node_modules", "bin", "testdata"}, entry.Name())) {
 			return filepath.SkipDir
 		}
-		if filepath.Ext(path) != ".md" {
+		if entry.IsDir() || !strings.HasSuffix(path, suffix) {
 			return nil
 		}
 		name, err := filepath.Rel(root, path)
 		if err != nil {
 			return err
 		}
-		found[filepath.ToSlash(name)] = read(t, name)
+		visit(filepath.ToSlash(name), read(t, name))
 		return nil
 	})
 	require.NoError(t, err)
-	require.Contains(t, found, "README.md")
-	return maps.Clone(found)
 }
 
 // topLevel names what lies in the repository's own folder.

@@ -73,7 +73,7 @@ func (s *Store) moveDeliveries(tx *gorm.DB, group []*entry, wait bool) (map[stri
 		last_status_code = CASE WHEN v.added > 0 THEN v.status_code ELSE d.last_status_code END` +
 		from + " WHERE d.id = v.id AND " + guard + s.db.dialect.returning("d", "id", "webhook_id", "event_id", "event_type", "attempts", "test")
 	var rows []deliveryRow
-	if err := tx.Raw(sql, args...).Scan(&rows).Error; err != nil {
+	if err := query(tx, &rows, sql, args...); err != nil {
 		return nil, err
 	}
 	moved := make(map[string]*deliveryRow, len(rows))
@@ -180,7 +180,7 @@ func (s *Store) isStored(tx *gorm.DB, e *entry) (bool, error) {
 		return false, nil
 	}
 	var found []int
-	err := tx.Raw("SELECT number FROM attempts WHERE delivery_id = ? AND tenant = ? AND id = ? AND number = ?",
-		e.record.Delivery.ID, e.record.Delivery.Tenant, e.attempt.ID, e.record.Delivery.Attempts+1).Scan(&found).Error
+	err := query(tx, &found, "SELECT number FROM attempts WHERE delivery_id = ? AND tenant = ? AND id = ? AND number = ?",
+		e.record.Delivery.ID, e.record.Delivery.Tenant, e.attempt.ID, e.record.Delivery.Attempts+1)
 	return len(found) > 0, err
 }

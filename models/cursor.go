@@ -70,7 +70,7 @@ func decodeCursor(list, cursor string) (*position, error) {
 		return nil, refused
 	}
 	parts := strings.Split(string(text), "\n")
-	if len(parts) != 4 || parts[0] != cursorVersion || parts[1] != list || !couldExist(parts[3]) {
+	if len(parts) != 4 || parts[0] != cursorVersion || parts[1] != list || !isUUID(parts[3]) {
 		return nil, refused
 	}
 	p := position{id: parts[3]}

@@ -58,8 +58,7 @@ func (s *Store) Delivery(ctx context.Context, tenant, id string) (Delivery, []At
 		return Delivery{}, nil, err
 	}
 	var rows []attemptRow
-	err = s.read(ctx).Raw("SELECT * FROM attempts WHERE tenant = ? AND delivery_id = ? ORDER BY number", tenant, id).
-		Scan(&rows).Error
+	err = query(s.read(ctx), &rows, "SELECT * FROM attempts WHERE tenant = ? AND delivery_id = ? ORDER BY number", tenant, id)
 	if err != nil {
 		return Delivery{}, nil, s.translate(err)
 	}
@@ -83,7 +82,7 @@ func (s *Store) delivery(tx *gorm.DB, tenant, id, lock string) (Delivery, error)
 
 func (s *Store) deliveries(tx *gorm.DB, where string, args ...any) ([]Delivery, error) {
 	var rows []deliveryRow
-	if err := tx.Raw(fromDeliveries+where, args...).Scan(&rows).Error; err != nil {
+	if err := query(tx, &rows, fromDeliveries+where, args...); err != nil {
 		return nil, s.translate(err)
 	}
 	list := make([]Delivery, len(rows))

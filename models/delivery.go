@@ -63,8 +63,8 @@ type deliveryRow struct {
 func (deliveryRow) TableName() string { return "deliveries" }
 
 var deliveryColumns = []string{
-	"id", "tenant", "event_id", "webhook_id", "event_type", "workflow_id", "lane", "timeout_seconds", "state", "attempts", "round_start",
-	"next_attempt_at", "last_status_code", "reason", "test", "created_at", "updated_at", "settled_at",
+	"id", "tenant", "event_id", "webhook_id", "event_type", "workflow_id", "lane", "timeout_seconds",
+	"state", "attempts", "round_start", "next_attempt_at", "last_status_code", "reason", "test", "created_at", "updated_at", "settled_at",
 }
 
 func deliveryFromRow(row *deliveryRow) Delivery {

@@ -29,19 +29,19 @@ func (s *Store) Events(ctx context.Context, f EventFilter) (Page[Event], error) 
 		return Page[Event]{}, err
 	}
 	limit := pageLimit(f.Limit)
-	query := s.read(ctx).Table("events").Select(eventSummaryColumns).Where("tenant = ?", f.Tenant)
+	found := s.read(ctx).Table("events").Select(eventSummaryColumns).Where("tenant = ?", f.Tenant)
 	if f.Provider != "" {
-		query = query.Where("provider = ?", f.Provider)
+		found = found.Where("provider = ?", f.Provider)
 	}
 	if f.Type != "" {
-		query = query.Where("type = ?", f.Type)
+		found = found.Where("type = ?", f.Type)
 	}
-	query = between(query, "accepted_at", f.Since, f.Until)
+	found = between(found, "accepted_at", f.Since, f.Until)
 	if after != nil {
-		query = query.Where("(accepted_at, id) < (?, ?)", moment(after.at), after.id)
+		found = found.Where("(accepted_at, id) < (?, ?)", moment(after.at), after.id)
 	}
 	var rows []eventRow
-	if err := query.Order("accepted_at DESC, id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
+	if err := found.Order("accepted_at DESC, id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
 		return Page[Event]{}, s.translate(err)
 	}
 	list := make([]Event, len(rows))
@@ -54,14 +54,14 @@ func (s *Store) Events(ctx context.Context, f EventFilter) (Page[Event], error) 
 }
 
 // between keeps the rows whose time is in [since, until).
-func between(query *gorm.DB, column string, since, until *time.Time) *gorm.DB {
+func between(rows *gorm.DB, column string, since, until *time.Time) *gorm.DB {
 	if since != nil {
-		query = query.Where(column+" >= ?", moment(*since))
+		rows = rows.Where(column+" >= ?", moment(*since))
 	}
 	if until != nil {
-		query = query.Where(column+" < ?", moment(*until))
+		rows = rows.Where(column+" < ?", moment(*until))
 	}
-	return query
+	return rows
 }
 
 // Event returns one event, whole.
@@ -70,7 +70,7 @@ func (s *Store) Event(ctx context.Context, tenant, id string) (Event, error) {
 		return Event{}, noEvent()
 	}
 	var rows []eventRow
-	err := s.read(ctx).Raw("SELECT * FROM events WHERE tenant = ? AND id = ?", tenant, id).Scan(&rows).Error
+	err := query(s.read(ctx), &rows, "SELECT * FROM events WHERE tenant = ? AND id = ?", tenant, id)
 	if err != nil {
 		return Event{}, s.translate(err)
 	}

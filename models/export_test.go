@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"strings"
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/gorm"
@@ -65,13 +64,6 @@ func (s *Store) HoldCommits(ctx context.Context) (release func() error, err erro
 	return func() error { return tx.Rollback().Error }, err
 }
 
-// Waiting returns how many records have been handed over and not yet taken.
-func (s *Store) Waiting() int {
-	s.recorder.mu.Lock()
-	defer s.recorder.mu.Unlock()
-	return len(s.recorder.waiting)
-}
-
 // InTransaction runs fn in a transaction that write would repeat.
 func (s *Store) InTransaction(ctx context.Context, fn func() error) error {
 	return s.write(ctx, func(*gorm.DB) error { return fn() })
@@ -83,35 +75,4 @@ func MigrateDown(ctx context.Context, url string) error {
 		_, err := m.DownTo(ctx, 0)
 		return err
 	})
-}
-
-// Plan returns how the database would run a query, in one text.
-func (s *Store) Plan(sql string, args ...any) (string, error) {
-	explain := "EXPLAIN "
-	if !s.OnPostgres() {
-		explain = "EXPLAIN QUERY PLAN "
-	}
-	rows, err := s.db.reader.Raw(explain+sql, args...).Rows()
-	if err != nil {
-		return "", err
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		return "", err
-	}
-	var plan strings.Builder
-	for rows.Next() {
-		var line string
-		into := make([]any, len(columns))
-		for i := range into {
-			into[i] = new(any)
-		}
-		into[len(into)-1] = &line
-		if err := rows.Scan(into...); err != nil {
-			return "", err
-		}
-		plan.WriteString(line + "\n")
-	}
-	return plan.String(), rows.Err()
 }

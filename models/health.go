@@ -107,8 +107,8 @@ func (s *Store) lockWebhooks(tx *gorm.DB, group []*entry, wait bool) (healthOf, 
 func (s *Store) healthRows(tx *gorm.DB, ids []string, lock string) ([]webhookRow, error) {
 	condition, arg := s.db.dialect.in("id", ids)
 	var rows []webhookRow
-	err := tx.Raw("SELECT "+selectList("webhooks", "", healthColumns)+" FROM webhooks WHERE "+condition+
-		" ORDER BY id"+lock, arg).Scan(&rows).Error
+	err := query(tx, &rows, "SELECT "+selectList("webhooks", "", healthColumns)+" FROM webhooks WHERE "+condition+
+		" ORDER BY id"+lock, arg)
 	return rows, err
 }
 

@@ -35,28 +35,28 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) (Page[Attempt], er
 		return Page[Attempt]{}, err
 	}
 	limit := pageLimit(f.Limit)
-	query := s.read(ctx).Table("attempts").Select(attemptSummaryColumns).
+	found := s.read(ctx).Table("attempts").Select(attemptSummaryColumns).
 		Where("webhook_id = ? AND tenant = ?", f.WebhookID, f.Tenant)
 	if f.EventType != "" {
-		query = query.Where("event_type = ?", f.EventType)
+		found = found.Where("event_type = ?", f.EventType)
 	}
 	if f.Success != nil && *f.Success {
-		query = query.Where("success")
+		found = found.Where("success")
 	} else if f.Success != nil {
-		query = query.Where("NOT success")
+		found = found.Where("NOT success")
 	}
-	query = between(query, "started_at", f.Since, f.Until)
+	found = between(found, "started_at", f.Since, f.Until)
 	if f.Since != nil {
-		query = query.Where("id > ?", timeOrdered(f.Since.Add(-idSlack), make([]byte, 16)))
+		found = found.Where("id > ?", timeOrdered(f.Since.Add(-idSlack), make([]byte, 16)))
 	}
 	if f.Until != nil {
-		query = query.Where("id < ?", timeOrdered(f.Until.Add(idSlack), make([]byte, 16)))
+		found = found.Where("id < ?", timeOrdered(f.Until.Add(idSlack), make([]byte, 16)))
 	}
 	if after != nil {
-		query = query.Where("id < ?", after.id)
+		found = found.Where("id < ?", after.id)
 	}
 	var rows []attemptRow
-	if err := query.Order("id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
+	if err := found.Order("id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
 		return Page[Attempt]{}, s.translate(err)
 	}
 	list, err := s.attemptsFromRows(rows)

@@ -37,6 +37,12 @@ func timeOrdered(at time.Time, bits []byte) string {
 	return id.String()
 }
 
+// isUUID reports whether a text is a UUID in the one form we write.
+func isUUID(id string) bool {
+	parsed, err := uuid.Parse(id)
+	return err == nil && parsed.String() == id
+}
+
 // maxKeyLength is above any id or tenant name we make.
 const maxKeyLength = 128
 

@@ -54,7 +54,7 @@ func (s *Store) candidates(tx *gorm.DB, who subscribers, group []Event) ([]Webho
 		sql, args = sql+" AND "+condition, append(args, arg)
 	}
 	var rows []webhookRow
-	if err := tx.Raw(sql+" ORDER BY id", args...).Scan(&rows).Error; err != nil {
+	if err := query(tx, &rows, sql+" ORDER BY id", args...); err != nil {
 		return nil, err
 	}
 	webhooks := make([]Webhook, len(rows))

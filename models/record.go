@@ -96,7 +96,7 @@ func (s *Store) prepare(r Record) (*entry, error) {
 	if a.ID == "" {
 		a.ID = NewID(a.StartedAt)
 	}
-	if id, err := uuid.Parse(a.ID); err != nil || id.Version() != 7 || id.String() != a.ID {
+	if !isUUID(a.ID) || uuid.MustParse(a.ID).Version() != 7 {
 		return nil, errs.New(errs.Internal, "The attempt id %q is no UUIDv7: the history is ordered by it", a.ID)
 	}
 	a.Reason, a.Detail, a.RequestURL = cleanText(a.Reason), cleanText(a.Detail), cleanText(a.RequestURL)

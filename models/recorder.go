@@ -32,9 +32,10 @@ type recorder struct {
 	slots chan struct{} // bounds the records that are settled alone
 	alone sync.WaitGroup
 
-	mu      sync.Mutex
-	waiting []*entry
-	closed  bool
+	mu       sync.Mutex
+	waiting  []*entry
+	inFlight int
+	closed   bool
 
 	commits, records, left atomic.Uint64
 }
@@ -53,7 +54,12 @@ func newRecorder(store *Store, aloneAtOnce int) *recorder {
 }
 
 func (r *recorder) stats() Stats {
-	return Stats{Commits: r.commits.Load(), Records: r.records.Load(), Alone: r.left.Load()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Stats{
+		Commits: r.commits.Load(), Records: r.records.Load(), Alone: r.left.Load(),
+		Waiting: len(r.waiting), InFlight: r.inFlight,
+	}
 }
 
 // record hands an entry over and waits for its result.
@@ -131,7 +137,7 @@ func (r *recorder) take() (group []*entry, closing bool) {
 		seen[e.record.Delivery.ID] = true
 		group = append(group, e)
 	}
-	r.waiting = rest
+	r.waiting, r.inFlight = rest, len(group)
 	return group, r.closed
 }
 

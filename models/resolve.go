@@ -140,8 +140,8 @@ func (s *Store) insertEvents(tx *gorm.DB, events map[eventKey]Event, keys []even
 	for _, part := range b.parts() {
 		source, args := s.db.dialect.selectFrom(part)
 		var rows []eventRow
-		err := tx.Raw("INSERT INTO events ("+part.names()+") SELECT * FROM ("+source+") AS v WHERE true"+
-			" ON CONFLICT (tenant, id) DO NOTHING RETURNING tenant, id", args...).Scan(&rows).Error
+		err := query(tx, &rows, "INSERT INTO events ("+part.names()+") SELECT * FROM ("+source+") AS v WHERE true"+
+			" ON CONFLICT (tenant, id) DO NOTHING RETURNING tenant, id", args...)
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +158,7 @@ func (s *Store) readBack(tx *gorm.DB, events map[eventKey]Event, known []eventKe
 	for tenant, ids := range idsByTenant(known) {
 		condition, arg := s.db.dialect.in("id", ids)
 		var rows []eventRow
-		err := tx.Raw("SELECT id, run_id FROM events WHERE tenant = ? AND "+condition, tenant, arg).Scan(&rows).Error
+		err := query(tx, &rows, "SELECT id, run_id FROM events WHERE tenant = ? AND "+condition, tenant, arg)
 		if err != nil {
 			return err
 		}
@@ -195,7 +195,8 @@ func idsByTenant(keys []eventKey) map[string][]string {
 
 var deliveryBatch = []column{
 	{"id", textCol}, {"tenant", textCol}, {"event_id", textCol}, {"webhook_id", textCol}, {"event_type", textCol},
-	{"workflow_id", textCol}, {"lane", textCol}, {"timeout_seconds", numberCol}, {"state", textCol}, {"attempts", numberCol}, {"round_start", numberCol}, {"reason", textCol}, {"test", boolCol},
+	{"workflow_id", textCol}, {"lane", textCol}, {"timeout_seconds", numberCol},
+	{"state", textCol}, {"attempts", numberCol}, {"round_start", numberCol}, {"reason", textCol}, {"test", boolCol},
 	{"created_at", timeCol}, {"updated_at", timeCol}, {"settled_at", timeCol},
 }
 

@@ -106,9 +106,12 @@ type Stats struct {
 	Commits uint64 // transactions committed
 	Records uint64 // records in them
 	Alone   uint64 // records that had to leave their group and were settled on their own
+
+	Waiting  int // records handed over that no transaction has taken yet
+	InFlight int // records in the transaction under way
 }
 
-// Stats returns the counts since Open.
+// Stats returns the counts since Open, and what is under way now.
 func (s *Store) Stats() Stats { return s.recorder.stats() }
 
 // read returns the handle for statements that only read.
@@ -133,9 +136,16 @@ func (s *Store) mustHave(ctx context.Context, table, tenant, id string, missing 
 		return missing
 	}
 	var found []int
-	err := s.read(ctx).Raw("SELECT 1 FROM "+table+" WHERE tenant = ? AND id = ?", tenant, id).Scan(&found).Error
+	err := query(s.read(ctx), &found, "SELECT 1 FROM "+table+" WHERE tenant = ? AND id = ?", tenant, id)
 	if err == nil && len(found) == 0 {
 		return missing
 	}
 	return s.translate(err)
+}
+
+// query runs a statement and collects its rows. It is Find and not Scan, since
+// gorm's Scan writes out every statement with all its values, bodies included,
+// for a log that nobody keeps.
+func query(tx *gorm.DB, into any, sql string, args ...any) error {
+	return tx.Raw(sql, args...).Find(into).Error
 }

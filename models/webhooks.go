@@ -43,7 +43,7 @@ func (s *Store) webhookRow(tx *gorm.DB, tenant, id, lock string) (webhookRow, er
 		return webhookRow{}, noWebhook()
 	}
 	var rows []webhookRow
-	err := tx.Raw("SELECT * FROM webhooks WHERE tenant = ? AND id = ?"+lock, tenant, id).Scan(&rows).Error
+	err := query(tx, &rows, "SELECT * FROM webhooks WHERE tenant = ? AND id = ?"+lock, tenant, id)
 	if err != nil {
 		return webhookRow{}, s.translate(err)
 	}
@@ -70,27 +70,27 @@ func (s *Store) Webhooks(ctx context.Context, f WebhookFilter) (Page[Webhook], e
 		return Page[Webhook]{}, err
 	}
 	limit := pageLimit(f.Limit)
-	query := s.read(ctx).Table("webhooks").Where("tenant = ?", f.Tenant)
+	list := s.read(ctx).Table("webhooks").Where("tenant = ?", f.Tenant)
 	if f.Provider != "" {
-		query = query.Where("provider = ?", f.Provider)
+		list = list.Where("provider = ?", f.Provider)
 	}
 	if f.Status != "" {
-		query = query.Where("status = ?", f.Status)
+		list = list.Where("status = ?", f.Status)
 	}
 	if after != nil {
-		query = query.Where("id < ?", after.id)
+		list = list.Where("id < ?", after.id)
 	}
 	var rows []webhookRow
-	if err := query.Order("id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
+	if err := list.Order("id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
 		return Page[Webhook]{}, s.translate(err)
 	}
-	list := make([]Webhook, len(rows))
+	hooks := make([]Webhook, len(rows))
 	for i := range rows {
-		if list[i], err = s.webhookFromRow(&rows[i]); err != nil {
+		if hooks[i], err = s.webhookFromRow(&rows[i]); err != nil {
 			return Page[Webhook]{}, err
 		}
 	}
-	return pageOf(listWebhooks, list, limit, func(w Webhook) position { return position{id: w.ID} }), nil
+	return pageOf(listWebhooks, hooks, limit, func(w Webhook) position { return position{id: w.ID} }), nil
 }
 
 // UpdateWebhook reads a webhook, lets change alter it and stores the result, in

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -47,11 +49,8 @@ type Filters struct {
 // Secret is a webhook's signing secret. It prints as [secret] everywhere.
 type Secret string
 
-// String hides the secret from fmt and from logs.
-func (Secret) String() string { return "[secret]" }
-
-// GoString hides the secret from %#v.
-func (Secret) GoString() string { return "[secret]" }
+// Format hides the secret from every verb of fmt.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
 
 // MarshalJSON hides the secret from every encoder.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"[secret]"`), nil }

@@ -19,7 +19,7 @@ func TestSecretNeverPrints(t *testing.T) {
 	secret := webhook.Secret(hidden)
 	subscription := webhook.Subscription{ID: "w", Secrets: []webhook.Secret{secret, secret}}
 	var out strings.Builder
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
 		for _, value := range []any{secret, &secret, subscription, &subscription, []webhook.Secret{secret}, map[string]webhook.Secret{"s": secret}, struct{ S webhook.Secret }{secret}} {
 			fmt.Fprintf(&out, verb+"\n", value)
 		}
@@ -27,7 +27,7 @@ func TestSecretNeverPrints(t *testing.T) {
 	fmt.Fprintln(&out, secret, fmt.Errorf("failed with %v", secret))
 	out.WriteString(mustMarshal(t, secret) + mustMarshal(t, subscription) + mustMarshal(t, map[string]any{"s": secret}))
 	for _, logger := range []*slog.Logger{slog.New(slog.NewTextHandler(&out, nil)), slog.New(slog.NewJSONHandler(&out, nil))} {
-		logger.Info("signed", "secret", secret, "webhook", subscription, slog.Any("any", &subscription))
+		logger.Info("signed", "secret", secret, "webhook", subscription, "pointer", &subscription)
 	}
 	require.NotContains(t, out.String(), hidden)
 	require.NotContains(t, strings.ToLower(out.String()), fmt.Sprintf("%x", hidden), "not in hex either")

@@ -7,7 +7,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"posthaste/activities"
-	"posthaste/models"
 )
 
 // What a person reads in Temporal Web UI. Limits of the server: a summary has
@@ -72,15 +71,10 @@ func (r *round) show(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, text.String())
 }
 
-// outcomes are the states that make a workflow's outcome, the gravest first.
-var outcomes = []activities.State{
-	models.StateFailed, models.StateUnknown, models.StateCancelled, models.StateSkipped, models.StateSuppressed,
-}
-
 // report sets the outcome attribute when not everything was delivered, and
 // returns the counts.
 func (r *round) report(ctx workflow.Context) (DeliverEventResult, error) {
-	for _, outcome := range outcomes {
+	for _, outcome := range activities.Undelivered() {
 		if r.counts[string(outcome)] == 0 {
 			continue
 		}

@@ -18,7 +18,7 @@ const parentMode = "POSTHASTE_TEST_CHILD_PARENT"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(parentMode) != "" {
-		_, err := startChild(exec.Command("/bin/sh", "-c", "echo ready; exec sleep 1000"), os.Stdout) //nolint:noctx // the kernel ends it
+		_, err := startChild(exec.Command("/bin/sh", "-c", "echo ready; exec sleep 1000"), os.Stdout)
 		if err != nil {
 			os.Exit(3)
 		}
@@ -39,7 +39,7 @@ func begin(t *testing.T, script string) (*child, *bufio.Reader) {
 	t.Helper()
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
-	c, err := startChild(exec.Command("/bin/sh", "-c", script), write) //nolint:noctx // stopped below
+	c, err := startChild(exec.Command("/bin/sh", "-c", script), write)
 	require.NoError(t, err)
 	require.NoError(t, write.Close())
 	t.Cleanup(func() { require.NoError(t, c.stop(t.Context(), 0)); _ = read.Close() })
@@ -69,7 +69,7 @@ func TestStopEndsTheWholeGroup(t *testing.T) {
 
 func TestStopLetsTheChildEndByItself(t *testing.T) {
 	t.Parallel()
-	c, lines := begin(t, `trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done`)
+	c, lines := begin(t, `exec 2>/dev/null; trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done`)
 	require.NoError(t, c.stop(t.Context(), deathWait))
 	rest, err := io.ReadAll(lines)
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestAChildThatEndsIsNoticed(t *testing.T) {
 
 func TestAChildThatCannotStart(t *testing.T) {
 	t.Parallel()
-	_, err := startChild(exec.Command("/does/not/exist"), io.Discard) //nolint:noctx // never runs
+	_, err := startChild(exec.Command("/does/not/exist"), io.Discard)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -111,9 +111,9 @@ func TestTheChildDiesWithUs(t *testing.T) {
 	require.NoError(t, err)
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
-	defer read.Close()
+	defer func() { _ = read.Close() }()
 	require.NoError(t, read.SetReadDeadline(time.Now().Add(deathWait)))
-	parent := exec.Command(self) //nolint:noctx // killed below
+	parent := exec.Command(self)
 	parent.Env = append(os.Environ(), parentMode+"=1")
 	parent.Stdout = write
 	require.NoError(t, parent.Start())

@@ -8,23 +8,23 @@ import (
 
 // cleanup closes what was opened, the last first. The zero value is ready.
 type cleanup struct {
-	logger *slog.Logger // optional
+	logger *slog.Logger // optional: is told of each step
 	steps  []step
 }
 
 type step struct {
-	name  string
-	close func() error
+	name string
+	stop func() error
 }
 
 // push adds something to close, by the name that logs and errors show.
-func (c *cleanup) push(name string, close func() error) {
-	c.steps = append(c.steps, step{name: name, close: close})
+func (c *cleanup) push(name string, stop func() error) {
+	c.steps = append(c.steps, step{name: name, stop: stop})
 }
 
 // pushFunc is push for what cannot fail to close.
-func (c *cleanup) pushFunc(name string, close func()) {
-	c.push(name, func() error { close(); return nil })
+func (c *cleanup) pushFunc(name string, stop func()) {
+	c.push(name, func() error { stop(); return nil })
 }
 
 // run closes everything, once, and returns what went wrong. A step that fails
@@ -37,7 +37,7 @@ func (c *cleanup) run() error {
 		if c.logger != nil {
 			c.logger.Info("stopping", "part", last.name)
 		}
-		if err := last.close(); err != nil {
+		if err := last.stop(); err != nil {
 			failures = append(failures, fmt.Errorf("close the %s: %w", last.name, err))
 		}
 	}

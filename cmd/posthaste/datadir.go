@@ -54,7 +54,12 @@ func openDataDir(path string) (dir dataDir, unlock func() error, err error) {
 	if err := errors.Join(lock.Truncate(0), writePID(lock)); err != nil {
 		return dataDir{}, nil, errors.Join(fmt.Errorf("write the lock: %w", err), lock.Close())
 	}
-	return dir, lock.Close, nil
+	unlock = func() error {
+		// Unlocked by name: a child that is being started holds a copy of the
+		// descriptor for a moment, and closing ours alone would leave it locked.
+		return errors.Join(syscall.Flock(int(lock.Fd()), syscall.LOCK_UN), lock.Close())
+	}
+	return dir, unlock, nil
 }
 
 func writePID(lock *os.File) error {

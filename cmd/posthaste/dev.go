@@ -17,73 +17,89 @@ import (
 )
 
 type devCommand struct {
-	HTTP           string `name:"http" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address the API listens on."`
-	TemporalPort   int    `default:"7233" placeholder:"PORT" help:"Port of the Temporal server; 0 takes a free one."`
-	TemporalUIPort int    `name:"temporal-ui-port" default:"8233" placeholder:"PORT" help:"Port of Temporal Web UI; 0 takes a free one."`
+	HTTP           string `name:"http" default:"127.0.0.1:8080" help:"Address the API listens on."`
+	TemporalPort   int    `default:"7233" help:"Port of the Temporal server; 0 takes a free one."`
+	TemporalUIPort int    `name:"temporal-ui-port" default:"8233" help:"Port of Temporal Web UI; 0 takes a free one."`
 	TemporalCLI    string `name:"temporal-cli" placeholder:"PATH" help:"The Temporal CLI. Without it: bin/temporal, then PATH."`
-	Receiver       string `default:"127.0.0.1:8090" placeholder:"HOST:PORT" help:"Address the demo receiver listens on."`
+	Receiver       string `default:"127.0.0.1:8090" help:"Address the demo receiver listens on."`
 	Demo           bool   `default:"true" negatable:"" help:"Run the demo receiver and keep a webhook of tenant demo that points to it."`
-	DataDir        string `default:".posthaste" placeholder:"DIR" help:"Folder that keeps everything between runs."`
+	DataDir        string `default:".posthaste" help:"Folder that keeps everything between runs."`
 	config.Auth
 	config.Sealing
 	config.Delivery
 	config.Worker
 }
 
-// Run starts everything in one process tree and stops it when ctx ends. It is
-// straight-line wiring: what each step opens is closed in reverse.
-func (d devCommand) Run(ctx context.Context, c console) (err error) {
+// Run starts everything in one process tree and stops it when ctx ends.
+func (d devCommand) Run(ctx context.Context, c console) error {
 	if err := config.AsError(append(d.Delivery.Validate(), d.Worker.Validate()...)); err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	closers := &cleanup{}
-	defer func() { err = errors.Join(err, closers.run()) }()
+	s := &devSession{devCommand: d, console: c}
+	err := s.run(ctx)
+	if err = errors.Join(err, s.closers.run()); s.started {
+		s.say("stopped\n")
+	}
+	return err
+}
 
-	say(c, "%s, data in %s\n", userAgent(), d.DataDir)
-	dir, unlock, err := openDataDir(d.DataDir)
+// devSession is one run of posthaste dev.
+type devSession struct {
+	devCommand
+	console
+	closers cleanup
+	dir     dataDir
+	target  string // URL of the demo receiver; "" without one
+	started bool
+}
+
+// run is straight-line wiring: ports and files first, because they fail fast,
+// then Temporal, which takes a second, then what needs it.
+func (s *devSession) run(ctx context.Context) error {
+	s.say("%s, data in %s\n", userAgent(), s.DataDir)
+	dir, unlock, err := openDataDir(s.DataDir)
 	if err != nil {
 		return err
 	}
-	closers.push("data directory", unlock)
-	settings, err := d.settings(dir)
+	s.dir = dir
+	s.closers.push("data directory", unlock)
+	settings, err := s.settings()
 	if err != nil {
 		return err
 	}
-	listener, err := listen(ctx, d.HTTP, "--http")
+	listener, err := listen(ctx, s.HTTP, "--http")
 	if err != nil {
 		return err
 	}
-	closers.push("listener", func() error { return ignoreClosed(listener.Close()) })
-	target, err := d.startReceiver(ctx, c, dir, closers)
-	if err != nil {
+	s.closers.push("listener", func() error { return ignoreClosed(listener.Close()) })
+	if err := s.startReceiver(ctx); err != nil {
 		return err
 	}
-	temporal, server, err := d.startTemporal(ctx, c, dir, closers)
+	temporal, process, err := s.startTemporal(ctx)
 	if err != nil {
 		return err
 	}
 	settings.TemporalAddress, settings.TemporalUIURL = temporal.address(), temporal.uiURL()
-
-	report, err := models.MigrateUp(ctx, settings.DatabaseURL.Reveal())
-	if err != nil {
-		return failed(err, "the database %s cannot be used (%v): move it away, or choose another folder with --data-dir", dir.file(fileDatabase), innermost(err))
+	if err := s.migrate(ctx, settings); err != nil {
+		return err
 	}
-	say(c, "  database  at version %d, %d migrations applied\n", report.Version, len(report.Applied))
-	parts := &system{settings: settings, role: roleAll, logger: logger, closers: closers}
+	logger := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	parts := &system{settings: settings, role: roleAll, logger: logger, closers: &s.closers}
 	if err := startSystem(ctx, parts, listener); err != nil {
 		return err
 	}
-	say(c, "  Posthaste API and worker started\n")
-	if err := d.welcome(ctx, c, dir, settings, listener.Addr(), target); err != nil {
+	s.say("  Posthaste API and worker started\n")
+	if err := s.welcome(ctx, settings, listener.Addr()); err != nil {
 		return err
 	}
-
-	closers.pushFunc("message", func() { say(c, "\nstopping: requests and deliveries under way may finish; Ctrl-C again ends at once\n") })
+	s.started = true
+	s.closers.pushFunc("message", func() {
+		s.say("\nstopping: requests and deliveries under way may finish; Ctrl-C again ends at once\n")
+	})
 	go func() { // an end of Temporal is an end of everything
 		select {
-		case <-server.ended:
-			parts.server.fail(temporal.died(server))
+		case <-process.ended:
+			parts.server.fail(temporal.died(process))
 		case <-ctx.Done():
 		}
 	}()
@@ -92,24 +108,24 @@ func (d devCommand) Run(ctx context.Context, c console) (err error) {
 
 // settings are those of a machine of one's own: its folder, its secrets, and
 // receivers on it allowed.
-func (d devCommand) settings(dir dataDir) (config.Config, error) {
+func (s *devSession) settings() (config.Config, error) {
 	settings := config.Config{
-		Database: config.Database{DatabaseURL: config.Secret(dir.databaseURL())},
+		Database: config.Database{DatabaseURL: config.Secret(s.dir.databaseURL())},
 		Temporal: config.Temporal{TemporalNamespace: client.DefaultNamespace},
-		HTTP:     config.HTTP{HTTPAddr: d.HTTP},
-		Auth:     d.Auth, Sealing: d.Sealing, Delivery: d.Delivery, Worker: d.Worker,
+		HTTP:     config.HTTP{HTTPAddr: s.HTTP},
+		Auth:     s.Auth, Sealing: s.Sealing, Delivery: s.Delivery, Worker: s.Worker,
 	}
 	settings.AllowHTTP = true
-	settings.AllowNetworks = append([]string{"127.0.0.0/8", "::1/128"}, d.AllowNetworks...)
+	settings.AllowNetworks = append([]string{"127.0.0.0/8", "::1/128"}, s.AllowNetworks...)
 	if !settings.JWTSecret.IsSet() {
-		secret, err := dir.jwtSecret()
+		secret, err := s.dir.jwtSecret()
 		if err != nil {
 			return config.Config{}, err
 		}
 		settings.JWTSecret = config.Secret(secret)
 	}
 	if !settings.EncryptionKeyset.IsSet() {
-		line, err := dir.keyset()
+		line, err := s.dir.keyset()
 		if err != nil {
 			return config.Config{}, err
 		}
@@ -118,66 +134,78 @@ func (d devCommand) settings(dir dataDir) (config.Config, error) {
 	return settings, nil
 }
 
-// startReceiver starts the demo receiver and returns its URL; "" without one.
-func (d devCommand) startReceiver(ctx context.Context, c console, dir dataDir, closers *cleanup) (string, error) {
-	if !d.Demo {
-		return "", nil
+// startReceiver starts the demo receiver, if one is wanted.
+func (s *devSession) startReceiver(ctx context.Context) error {
+	if !s.Demo {
+		return nil
 	}
-	secret, err := dir.demoSecret()
+	secret, err := s.dir.demoSecret()
 	if err != nil {
-		return "", err
+		return err
 	}
-	handler, err := newReceiver(secret, c.out, time.Now)
+	handler, err := newReceiver(secret, s.out, time.Now)
 	if err != nil {
-		return "", err
+		return err
 	}
-	listener, err := listen(ctx, d.Receiver, "--receiver")
+	listener, err := listen(ctx, s.Receiver, "--receiver")
 	if err != nil {
-		return "", err
+		return err
 	}
-	closers.push("receiver", serveHTTP(listener, handler, slog.New(slog.DiscardHandler)).stop)
-	return browsable(listener.Addr()) + "/webhooks", nil
+	s.closers.push("receiver", serveHTTP(listener, handler, slog.New(slog.DiscardHandler)).stop)
+	s.target = browsable(listener.Addr()) + "/webhooks"
+	return nil
 }
 
 // startTemporal starts the Temporal dev server and waits until it serves.
-func (d devCommand) startTemporal(ctx context.Context, c console, dir dataDir, closers *cleanup) (temporalDev, *child, error) {
+func (s *devSession) startTemporal(ctx context.Context) (temporalDev, *child, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return temporalDev{}, nil, fmt.Errorf("find our own executable: %w", err)
 	}
-	path, _ := c.lookupEnv("PATH")
-	server := temporalDev{dir: dir, environ: childEnvironment(c.lookupEnv)}
-	if server.cli, err = findTemporalCLI(d.TemporalCLI, executable, path); err != nil {
+	path, _ := s.lookupEnv("PATH")
+	server := temporalDev{dir: s.dir, environ: childEnvironment(s.lookupEnv)}
+	if server.cli, err = findTemporalCLI(s.TemporalCLI, executable, path); err != nil {
 		return temporalDev{}, nil, err
 	}
-	if server.port, err = freePort(ctx, d.TemporalPort, "--temporal-port"); err != nil {
+	if server.port, err = freePort(ctx, s.TemporalPort, "--temporal-port"); err != nil {
 		return temporalDev{}, nil, err
 	}
-	if server.uiPort, err = freePort(ctx, d.TemporalUIPort, "--temporal-ui-port"); err != nil {
+	if server.uiPort, err = freePort(ctx, s.TemporalUIPort, "--temporal-ui-port"); err != nil {
 		return temporalDev{}, nil, err
 	}
-	say(c, "  Temporal  starting … ")
+	s.say("  Temporal  starting … ")
 	began := time.Now()
-	running, err := server.start(ctx)
+	process, err := server.start(ctx)
 	if err != nil {
-		say(c, "\n")
+		s.say("\n")
 		return temporalDev{}, nil, err
 	}
-	say(c, "ready in %.1f s\n", time.Since(began).Seconds())
-	closers.push("Temporal server", func() error { return running.stop(context.WithoutCancel(ctx), childGrace) })
-	return server, running, nil
+	s.say("ready in %.1f s\n", time.Since(began).Seconds())
+	s.closers.push("Temporal server", func() error { return process.stop(context.WithoutCancel(ctx), childGrace) })
+	return server, process, nil
+}
+
+// migrate makes the database, or brings an older one up to date.
+func (s *devSession) migrate(ctx context.Context, settings config.Config) error {
+	report, err := models.MigrateUp(ctx, settings.DatabaseURL.Reveal())
+	if err != nil {
+		return failed(err, "the database %s cannot be used (%v): move it away, or choose another folder with --data-dir",
+			s.dir.file(fileDatabase), innermost(err))
+	}
+	s.say("  database  at version %d, %d migrations applied\n", report.Version, len(report.Applied))
+	return nil
 }
 
 // welcome makes the demo webhook and prints where everything is.
-func (d devCommand) welcome(ctx context.Context, c console, dir dataDir, settings config.Config, address net.Addr, target string) error {
+func (s *devSession) welcome(ctx context.Context, settings config.Config, address net.Addr) error {
 	base := browsable(address)
 	token, err := api.MintToken(settings.JWTSecret.Reveal(), demoTenant, false, demoTokenLife, time.Now())
 	if err != nil {
 		return err
 	}
-	demo := demo{api: base, token: token, target: target}
-	if target != "" {
-		secret, err := dir.demoSecret()
+	demo := demo{api: base, token: token, target: s.target}
+	if s.target != "" {
+		secret, err := s.dir.demoSecret()
 		if err != nil {
 			return err
 		}
@@ -186,22 +214,20 @@ func (d devCommand) welcome(ctx context.Context, c console, dir dataDir, setting
 			return err
 		}
 	}
-	say(c, "\nPosthaste runs; Ctrl-C stops it, and its data stays.\n\n")
-	say(c, "  API          %s/api\n", base)
-	say(c, "  API docs     %s/api/openapi.yaml\n", base)
-	say(c, "  Temporal UI  %s\n", settings.TemporalUIURL)
-	if target != "" {
-		say(c, "  Receiver     %s (webhook %q of tenant %s)\n", target, demoName, demoTenant)
+	s.say("\nPosthaste runs; Ctrl-C stops it, and its data stays.\n\n")
+	s.say("  API          %s/api\n", base)
+	s.say("  API docs     %s/api/openapi.yaml\n", base)
+	s.say("  Temporal UI  %s\n", settings.TemporalUIURL)
+	if s.target != "" {
+		s.say("  Receiver     %s (webhook %q of tenant %s)\n", s.target, demoName, demoTenant)
 	}
-	say(c, "\nToken of tenant %s, for 30 days:\n\n  %s\n", demoTenant, token)
-	if target != "" {
-		say(c, "\nPaste this, and the event arrives below:\n\n  %s\n\n", demo.curl(settings.Provider))
+	s.say("\nToken of tenant %s, for 30 days:\n\n  %s\n", demoTenant, token)
+	if s.target != "" {
+		s.say("\nPaste this, and the event arrives below:\n\n  %s\n\n", demo.curl(settings.Provider))
 	}
 	return nil
 }
 
 // say prints progress for a person; a terminal that is gone is no reason to
 // stop.
-func say(c console, format string, args ...any) {
-	_, _ = fmt.Fprintf(c.out, format, args...)
-}
+func (s *devSession) say(format string, args ...any) { fmt.Fprintf(s.out, format, args...) }

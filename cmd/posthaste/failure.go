@@ -33,7 +33,7 @@ func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitOK
 	}
-	_, _ = fmt.Fprintf(stderr, "posthaste: %s\n", explain(err))
+	fmt.Fprintf(stderr, "posthaste: %s\n", explain(err))
 	return exitFailure
 }
 

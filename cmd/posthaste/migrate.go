@@ -37,9 +37,9 @@ func (m migrateUpCommand) Run(ctx context.Context, c console) error {
 		return databaseFailure(m.DatabaseURL, err)
 	}
 	for _, migration := range report.Applied {
-		_, _ = fmt.Fprintf(c.out, "database: applied %d %s\n", migration.Version, migration.Name)
+		fmt.Fprintf(c.out, "database: applied %d %s\n", migration.Version, migration.Name)
 	}
-	_, _ = fmt.Fprintf(c.out, "database: at version %d\n", report.Version)
+	fmt.Fprintf(c.out, "database: at version %d\n", report.Version)
 	if m.SkipTemporal {
 		return nil
 	}
@@ -53,9 +53,9 @@ func (m migrateUpCommand) Run(ctx context.Context, c console) error {
 		return err
 	}
 	for _, name := range added {
-		_, _ = fmt.Fprintf(c.out, "temporal: added search attribute %s\n", name)
+		fmt.Fprintf(c.out, "temporal: added search attribute %s\n", name)
 	}
-	_, _ = fmt.Fprintf(c.out, "temporal: namespace %s is up to date\n", m.TemporalNamespace)
+	fmt.Fprintf(c.out, "temporal: namespace %s is up to date\n", m.TemporalNamespace)
 	return nil
 }
 
@@ -73,13 +73,13 @@ func (m migrateStatusCommand) Run(ctx context.Context, c console) error {
 		return databaseFailure(m.DatabaseURL, err)
 	}
 	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "VERSION\tMIGRATION\tAPPLIED")
+	fmt.Fprintln(table, "VERSION\tMIGRATION\tAPPLIED")
 	for _, migration := range migrations {
 		applied := "pending"
 		if migration.Applied {
 			applied = migration.AppliedAt.UTC().Format(time.RFC3339)
 		}
-		_, _ = fmt.Fprintf(table, "%d\t%s\t%s\n", migration.Version, migration.Name, applied)
+		fmt.Fprintf(table, "%d\t%s\t%s\n", migration.Version, migration.Name, applied)
 	}
 	return table.Flush()
 }
@@ -96,14 +96,20 @@ func validateMigrate(settings config.Config, temporal bool) error {
 	return config.AsError(problems)
 }
 
+// openFailure tells what keeps us from using the database. One that answers but
+// is not fit, because it lacks migrations, says so itself.
+func openFailure(database config.Secret, err error) error {
+	var coded *errs.Error
+	if errors.As(err, &coded) && coded.Code == errs.Internal {
+		return failed(err, "%s", coded.Message)
+	}
+	return databaseFailure(database, err)
+}
+
 // databaseFailure tells what is wrong with the database without its password.
 func databaseFailure(database config.Secret, err error) error {
-	var coded *errs.Error
-	if errors.As(err, &coded) && coded.Code == errs.Internal && coded.Cause == nil {
-		return failed(err, "%s", coded.Message) // it answers, and says itself what it lacks
-	}
 	return failed(err, "the database %s cannot be used (%s): check that it runs, and --database-url (POSTHASTE_DATABASE_URL)",
-		redacted(database), strings.ReplaceAll(innermost(err).Error(), "\n", " "))
+		redacted(database), strings.Join(strings.Fields(innermost(err).Error()), " "))
 }
 
 // redacted is the database's URL without its password.

@@ -51,7 +51,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	if err := r.verifier.Verify(body, request.Header); err != nil {
-		r.print(body, "NOT VERIFIED: "+err.Error())
+		r.print(body, "NOT VERIFIED: "+innermost(err).Error())
 		http.Error(w, "cannot verify the signature", http.StatusUnauthorized)
 		return
 	}
@@ -72,7 +72,7 @@ func (r *receiver) print(body []byte, verdict string) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, _ = fmt.Fprintf(r.out, "%s received %s %s %s\n",
+	fmt.Fprintf(r.out, "%s received %s %s %s\n",
 		r.now().Format(time.TimeOnly), printable([]byte(event.Type)), printable(event.Data), verdict)
 }
 

@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 		return code
 	case err != nil:
 		report(stderr, err)
-		_, _ = fmt.Fprintln(stderr, "see: posthaste --help")
+		fmt.Fprintln(stderr, "see: posthaste --help")
 		return exitUsage
 	}
 	if err := config.AsError(problems); err != nil {

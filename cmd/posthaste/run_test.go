@@ -209,7 +209,7 @@ func TestFailuresAreOneSentence(t *testing.T) {
 	t.Parallel()
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() }) // after the parallel tests below
 	busy := taken.Addr().String()
 	_, busyPort, err := net.SplitHostPort(busy)
 	require.NoError(t, err)
@@ -221,7 +221,7 @@ func TestFailuresAreOneSentence(t *testing.T) {
 	locked := t.TempDir()
 	_, unlock, err := openDataDir(locked)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, unlock()) }()
+	t.Cleanup(func() { require.NoError(t, unlock()) })
 
 	// A program that is there, so that looking for the CLI is not what fails.
 	program := filepath.Join(t.TempDir(), "temporal")
@@ -246,7 +246,7 @@ func TestFailuresAreOneSentence(t *testing.T) {
 		{"dev: data directory is a file", dev("--data-dir", file), []string{"data directory", "--data-dir"}},
 		{"dev: data directory in use", dev("--data-dir", locked), []string{"another posthaste dev (process ", locked, "--data-dir"}},
 		{"serve: port in use", append(serve, "--database-url", "sqlite://"+file, "--temporal-address", busy, "--http", busy), []string{busy + " is in use", "POSTHASTE_HTTP_ADDR"}},
-		{"serve: not migrated", append(serve, "--database-url", "sqlite://"+filepath.Join(t.TempDir(), "new.db"), "--temporal-address", "127.0.0.1:1"), []string{"not up to date", "posthaste migrate up"}},
+		{"serve: not migrated", append(serve, "--database-url", "sqlite://"+filepath.Join(t.TempDir(), "new.db"), "--temporal-address", "127.0.0.1:1"), []string{"lacks migrations", "posthaste migrate up"}},
 		{"serve: no database", append(serve, "--database-url", "postgres://user:c4n4ry@127.0.0.1:1/posthaste", "--temporal-address", "127.0.0.1:1"), []string{"127.0.0.1:1/posthaste cannot be used", "POSTHASTE_DATABASE_URL"}},
 		{"serve: bad keyset", append(serve, "--database-url", "sqlite://"+file, "--temporal-address", busy, "--encryption-keyset", "c4n4ry!"), []string{"POSTHASTE_ENCRYPTION_KEYSET", "posthaste keygen"}},
 		{"migrate: no database", []string{"migrate", "up", "--skip-temporal", "--database-url", "postgres://user:c4n4ry@127.0.0.1:1/posthaste"}, []string{"127.0.0.1:1/posthaste cannot be used"}},

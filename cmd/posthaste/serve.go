@@ -20,7 +20,7 @@ func (s serveCommand) Run(ctx context.Context, c console) (err error) {
 		return err
 	}
 	logger := slog.New(slog.NewJSONHandler(c.err, nil))
-	closers := &cleanup{logger: logger}
+	closers := &cleanup{}
 	defer func() { err = errors.Join(err, closers.run()) }()
 
 	listener, err := listen(ctx, s.HTTPAddr, "--http (POSTHASTE_HTTP_ADDR)")
@@ -32,6 +32,7 @@ func (s serveCommand) Run(ctx context.Context, c console) (err error) {
 	if err := startSystem(ctx, parts, listener); err != nil {
 		return err
 	}
+	closers.logger = logger
 	logger.Info("serving", "role", string(s.Role), "address", listener.Addr().String(), "version", userAgent())
 	return parts.wait(ctx)
 }

@@ -91,7 +91,7 @@ func (s *system) openParts(ctx context.Context) error {
 		URL: s.settings.DatabaseURL.Reveal(), Sealer: keys, Now: time.Now, Logger: s.logger,
 	})
 	if err != nil {
-		return databaseFailure(s.settings.DatabaseURL, err)
+		return openFailure(s.settings.DatabaseURL, err)
 	}
 	s.closers.push("database", s.store.Close)
 

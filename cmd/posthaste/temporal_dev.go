@@ -68,8 +68,8 @@ func (t temporalDev) start(ctx context.Context) (*child, error) {
 	if err != nil {
 		return nil, failed(err, "cannot write %s: %v", t.dir.file(fileTemporal), err)
 	}
-	defer func() { _ = output.Close() }() // the child has its own copy of the descriptor
-	command := exec.Command(t.cli, t.args()...) //nolint:noctx // stopped by its process group, gently first
+	defer func() { _ = output.Close() }()       // the child has its own copy of the descriptor
+	command := exec.Command(t.cli, t.args()...) //nolint:noctx,gosec // ended by its process group, gently first; the operator named the program
 	command.Env = t.environ
 	server, err := startChild(command, output)
 	if err != nil {

@@ -16,7 +16,7 @@ type tokenCommand struct {
 	Tenant  string        `required:"" placeholder:"NAME" help:"The tenant that the token speaks for."`
 	Admin   bool          `help:"Let it use /api/admin, too."`
 	TTL     time.Duration `name:"ttl" default:"24h" help:"How long it is valid."`
-	DataDir string        `default:".posthaste" placeholder:"DIR" help:"Without a secret, take that of posthaste dev in this folder."`
+	DataDir string        `default:".posthaste" help:"Without a secret, take that of posthaste dev in this folder."`
 	config.Auth
 }
 

@@ -3,7 +3,6 @@ package payload_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -23,13 +22,13 @@ import (
 // vector is one line of testdata/canonical.json, as Node wrote it.
 type vector struct{ Give, Want string }
 
-func readVectors(t testing.TB) []vector {
-	t.Helper()
+func readVectors(tb testing.TB) []vector {
+	tb.Helper()
 	text, err := os.ReadFile("testdata/canonical.json")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var vectors []vector
-	require.NoError(t, json.Unmarshal(text, &vectors))
-	require.Greater(t, len(vectors), 200)
+	require.NoError(tb, json.Unmarshal(text, &vectors))
+	require.Greater(tb, len(vectors), 200)
 	return vectors
 }
 
@@ -178,6 +177,7 @@ func TestCanonicalNamesTheMemberAtFault(t *testing.T) {
 		{"number in an array at the top", `[[0,1e999]]`, "data[0][1]", "1e999"},
 		{"long number", `{"n":` + strings.Repeat("7", 5000) + `}`, "data.n", strings.Repeat("7", 64) + "… at byte 5"},
 		{"long key", `{"` + strings.Repeat("é", 100) + `":1e999}`, "data." + strings.Repeat("é", 32) + "…", "1e999"},
+		{"long key, cut between characters", `{"` + strings.Repeat("漢", 100) + `":1e999}`, "data." + strings.Repeat("漢", 21) + "…", "1e999"},
 		{"empty key", `{"":{"b":1e999}}`, "data..b", "1e999"},
 		{"empty", ``, "data", "is not valid JSON: it ends too early, at byte 0"},
 		{"only space", " \n", "data", "ends too early, at byte 2"},
@@ -342,22 +342,22 @@ func FuzzCanonical(f *testing.F) {
 
 // requireTool returns the path of a program. Where it is missing the test is
 // skipped, or fails if POSTHASTE_TEST_REQUIRE names it.
-func requireTool(t testing.TB, name string) string {
-	t.Helper()
+func requireTool(tb testing.TB, name string) string {
+	tb.Helper()
 	path, err := exec.LookPath(name)
 	if err == nil {
 		return path
 	}
 	if slices.Contains(strings.Split(os.Getenv("POSTHASTE_TEST_REQUIRE"), ","), name) {
-		require.NoError(t, err)
+		require.NoError(tb, err)
 	}
-	t.Skipf("needs %s", name)
+	tb.Skipf("needs %s", name)
 	return ""
 }
 
 func fieldsOf(t require.TestingT, err error) map[string]string {
 	var coded *errs.Error
-	require.True(t, errors.As(err, &coded), "%v", err)
+	require.ErrorAs(t, err, &coded)
 	return coded.Fields
 }
 

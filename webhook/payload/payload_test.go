@@ -58,24 +58,24 @@ form:
 `,
 }
 
-func parseSpec(t testing.TB, text string) payload.Spec {
-	t.Helper()
+func parseSpec(tb testing.TB, text string) payload.Spec {
+	tb.Helper()
 	var spec payload.Spec
-	require.NoError(t, yaml.UnmarshalWithOptions([]byte(text), &spec, yaml.DisallowUnknownField()))
+	require.NoError(tb, yaml.UnmarshalWithOptions([]byte(text), &spec, yaml.DisallowUnknownField()))
 	return spec
 }
 
-func compile(t testing.TB, text string) *payload.Renderer {
-	t.Helper()
-	renderer, err := payload.Compile(parseSpec(t, text))
-	require.NoError(t, err)
+func compile(tb testing.TB, text string) *payload.Renderer {
+	tb.Helper()
+	renderer, err := payload.Compile(parseSpec(tb, text))
+	require.NoError(tb, err)
 	return renderer
 }
 
-func render(t testing.TB, spec string, event webhook.Event) string {
-	t.Helper()
-	body, err := compile(t, spec).Render(input(event))
-	require.NoError(t, err)
+func render(tb testing.TB, spec string, event webhook.Event) string {
+	tb.Helper()
+	body, err := compile(tb, spec).Render(input(event))
+	require.NoError(tb, err)
 	return string(body.Bytes)
 }
 
@@ -94,10 +94,10 @@ func input(event webhook.Event) payload.Input {
 }
 
 // event is an event with the given data, canonical.
-func event(t testing.TB, data string) webhook.Event {
-	t.Helper()
+func event(tb testing.TB, data string) webhook.Event {
+	tb.Helper()
 	canonical, err := payload.Canonical("data", []byte(data))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return webhook.Event{
 		ID: "0197b1a4-7c00-7000-8000-000000000001", Tenant: "acme", Provider: "shop", Type: "order.paid",
 		Source: webhook.SourceAPI, Data: canonical,
@@ -107,21 +107,21 @@ func event(t testing.TB, data string) webhook.Event {
 }
 
 // messages are the five that every format renders.
-func messages(t testing.TB) map[string]webhook.Event {
-	t.Helper()
-	nested := event(t, `{"id":"o-1","contact":{"email":"ada@example.com","tags":["vip","early adopter"],
+func messages(tb testing.TB) map[string]webhook.Event {
+	tb.Helper()
+	nested := event(tb, `{"id":"o-1","contact":{"email":"ada@example.com","tags":["vip","early adopter"],
 		"fields":{"39":"yes","7":null,"Job Title":"CTO"}},"lines":[{"sku":"a","n":2},{"sku":"b","n":0.5,"opts":[[1,2],[]]}],
 		"paid":true,"refunded":false,"note":null,"empty":{}}`)
 	nested.CustomData = webhook.JSON(`{"k":"v"}`)
 	nested.Attributes = webhook.Attributes{CampaignID: "c7", ListIDs: []string{"1", "2"}, InitiatedBy: "importer"}
-	unicode := event(t, `{"emoji":"😀","html":"<a href=\"/?a=1&b=2\">x</a>","ls":"\u2028\u2029","lone":"\ud800","ctl":"\u0001\n\\",
+	unicode := event(tb, `{"emoji":"😀","html":"<a href=\"/?a=1&b=2\">x</a>","ls":"\u2028\u2029","lone":"\ud800","ctl":"\u0001\n\\",
 		"漢字":{"ключ é":"ß ~*-_."},"del":"\u007f"}`)
 	return map[string]webhook.Event{
-		"minimal": event(t, `{"a":1}`),
+		"minimal": event(tb, `{"a":1}`),
 		"nested":  nested,
 		"unicode": unicode,
-		"empty":   event(t, `{}`),
-		"large":   event(t, largeData()),
+		"empty":   event(tb, `{}`),
+		"large":   event(tb, largeData()),
 	}
 }
 
@@ -206,9 +206,9 @@ func TestCloudEventsSDKReadsTheBody(t *testing.T) {
 
 func TestCloudEventsAttributes(t *testing.T) {
 	t.Parallel()
-	got := render(t, "format: cloudevents\nenvelope: {type: 'com.shop.${event.type}', subject: $data.id, partition: 7, gone: $data.no?}", event(t, `{"id":"x"}`))
-	require.Equal(t, `{"specversion":"1.0","id":"0197b1a4-7c00-7000-8000-000000000001","source":"/shop/acme","type":"com.shop.order.paid",`+
-		`"time":"2026-05-30T10:00:00.000Z","datacontenttype":"application/json","subject":"x","partition":7,"data":{"id":"x"}}`, got)
+	want := `{"specversion":"1.0","id":"0197b1a4-7c00-7000-8000-000000000001","source":"/shop/acme","type":"com.shop.order.paid",` +
+		`"time":"2026-05-30T10:00:00.000Z","datacontenttype":"application/json","subject":"x","partition":7,"data":{"id":"x"}}`
+	require.Equal(t, want, render(t, "format: cloudevents\nenvelope: {type: 'com.shop.${event.type}', subject: $data.id, partition: 7, gone: $data.no?}", event(t, `{"id":"x"}`)))
 }
 
 func TestRenderRefusesDataThatIsNotJSON(t *testing.T) {

@@ -22,18 +22,18 @@ import (
 )
 
 // runPHP runs a script with JSON on stdin and reads JSON from stdout.
-func runPHP(t testing.TB, script string, question, answer any) {
-	t.Helper()
+func runPHP(tb testing.TB, script string, question, answer any) {
+	tb.Helper()
 	text, err := json.Marshal(question)
-	require.NoError(t, err)
-	command := exec.CommandContext(t.Context(), requireTool(t, "php"), "-d", "max_input_vars=1000000", "-d", "display_errors=stderr", "-r", script)
+	require.NoError(tb, err)
+	command := exec.CommandContext(tb.Context(), requireTool(tb, "php"), "-d", "max_input_vars=1000000", "-d", "display_errors=stderr", "-r", script)
 	command.Stdin = bytes.NewReader(text)
 	var faults bytes.Buffer
 	command.Stderr = &faults
 	out, err := command.Output()
-	require.NoError(t, err, "%s", faults.String())
-	require.Empty(t, faults.String())
-	require.NoError(t, json.Unmarshal(out, answer), "%s", out)
+	require.NoError(tb, err, "%s", faults.String())
+	require.Empty(tb, faults.String())
+	require.NoError(tb, json.Unmarshal(out, answer), "%s", out)
 }
 
 const parseScript = `

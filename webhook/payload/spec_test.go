@@ -57,9 +57,18 @@ func TestEnvelope(t *testing.T) {
 
 func TestEnvelopeWithNothingGiven(t *testing.T) {
 	t.Parallel()
-	got := render(t, `{format: json, contentType: application/vnd.x+json, envelope: {a: $event.data, b: $event.customData, c: $event.attributes.listIds, d: $event.attributes.campaignId, e: $event.data?, f: $data.x, g: $event.customData?, h: "a\xffb"}}`, webhook.Event{Type: "x\xff"})
-	require.Equal(t, `{"a":null,"b":null,"c":[],"d":"","f":null,"h":"aÿb"}`, got)
-	require.Equal(t, "{\"t\":\"x\uFFFDy\"}", render(t, `{format: json, envelope: {t: "${event.type}y"}}`, webhook.Event{Type: "x\xff"}))
+	want := `{"a":null,"b":null,"c":[],"d":"","f":null,"h":"aÿb"}`
+	require.Equal(t, want, render(t, `{format: json, contentType: application/vnd.x+json, envelope: {a: $event.data, b: $event.customData, c: $event.attributes.listIds, d: $event.attributes.campaignId, e: $event.data?, f: $data.x, g: $event.customData?, h: "a\xffb"}}`, webhook.Event{Type: "x\xff"}))
+	want = "{\"t\":\"x\uFFFDy\"}" // bytes that are not UTF-8
+	require.Equal(t, want, render(t, `{format: json, envelope: {t: "${event.type}y"}}`, webhook.Event{Type: "x\xff"}))
+}
+
+func TestEnvelopeWithFlags(t *testing.T) {
+	t.Parallel()
+	e := event(t, `{}`)
+	e.Test, e.Attributes.Bulk = true, true
+	want := `{"test":true,"bulk":true,"text":"true"}`
+	require.Equal(t, want, render(t, `{format: json, envelope: {test: $event.test?, bulk: $event.attributes.bulk, text: "${event.test}"}}`, e))
 }
 
 func TestCompileRefuses(t *testing.T) {
@@ -132,7 +141,7 @@ func TestCompileRefuses(t *testing.T) {
 func TestSpecIsDecodedStrictly(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		`{format: json, envelop: {}}`, `{form: {field: []}}`, `{form: {fields: [{key: a, presense: always}]}}`,
+		`{format: json, envelop: {}}`, `{form: {field: []}}`, `{form: {fields: [{key: a, presenc: always}]}}`,
 		`{form: {groups: {a: [{kye: b}]}}}`, `{envelope: {a: 1, a: 2}}`, `{form: {fields: [[a]]}}`,
 	} {
 		var spec payload.Spec
@@ -193,6 +202,7 @@ envelope:
   more: $data.more ?? $data.rows ?? {"a":[1]}
   data: $event.data
 `
-	require.Equal(t, `{"event":"order.paid","text":"two\nlines\n","list":["0197b1a4-7c00-7000-8000-000000000001",{"deep":"it's order.paid"}],"rows":[],"more":{"a":[1]},"data":{}}`,
-		render(t, spec, event(t, `{}`)))
+	want := `{"event":"order.paid","text":"two\nlines\n","list":["0197b1a4-7c00-7000-8000-000000000001",{"deep":"it's order.paid"}],` +
+		`"rows":[],"more":{"a":[1]},"data":{}}`
+	require.Equal(t, want, render(t, spec, event(t, `{}`)))
 }

@@ -39,7 +39,8 @@ func (t *tree) read(at, keyFrom, keyTo, depth int) (int, bool) {
 	}
 	this := len(t.nodes)
 	t.nodes = append(t.nodes, node{keyFrom: keyFrom, keyTo: keyTo, from: at})
-	to, ok := 0, true
+	var to int
+	var ok bool
 	switch t.text[at] {
 	case '{', '[':
 		to, ok = t.readContainer(at, depth)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"posthaste/errs"
 	"posthaste/webhook/payload"
@@ -78,13 +79,18 @@ func compilePayload(doc *document, key string, spec *payload.Spec) *payload.Rend
 		return nil
 	}
 	renderer, err := payload.Compile(*spec)
-	if err != nil {
-		var coded *errs.Error
-		if errors.As(err, &coded) {
-			doc.fault(key, "%s", coded.Message)
-		} else {
-			doc.fault(key, "%v", err)
+	var coded *errs.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &coded):
+		// The message begins with the place: "payload.envelope.data: ...".
+		place, reason, found := strings.Cut(strings.TrimPrefix(coded.Message, "payload."), ": ")
+		if !found {
+			place, reason = "", coded.Message
 		}
+		doc.fault(strings.TrimSuffix(key+"."+place, "."), "%s", reason)
+	default:
+		doc.fault(key, "%v", err)
 	}
 	return renderer
 }

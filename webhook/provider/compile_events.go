@@ -58,6 +58,7 @@ func (p *Profile) compileEvent(doc *document, key string, event *EventSchema) {
 	}
 	checkFields(doc, key, event)
 	checkRename(doc, key, event.Rename)
+	checkOmit(doc, key, event.Omit)
 	checkAttributeRules(doc, key+".attributes", event.Attributes)
 	checkSample(doc, key+".sample", event.Sample)
 	g.kinds[event.Type] = k

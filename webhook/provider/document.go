@@ -1,9 +1,11 @@
 package provider
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,7 +38,7 @@ func (e *ProfileError) Error() string {
 type document struct {
 	file   string
 	tree   *ast.File
-	faults []error
+	faults []*ProfileError
 }
 
 // decode reads the text strictly into the schema.
@@ -79,8 +81,17 @@ func (d *document) fault(key, format string, args ...any) {
 	d.faults = append(d.faults, &ProfileError{File: d.file, Line: d.line(key), Key: key, Reason: fmt.Sprintf(format, args...)})
 }
 
-// err returns every fault, or nil.
-func (d *document) err() error { return errors.Join(d.faults...) }
+// err returns every fault in the order of the lines, or nil.
+func (d *document) err() error {
+	slices.SortStableFunc(d.faults, func(a, b *ProfileError) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Reason, b.Reason))
+	})
+	list := make([]error, len(d.faults))
+	for i, fault := range d.faults {
+		list[i] = fault
+	}
+	return errors.Join(list...)
+}
 
 // line finds the key, or the nearest one above it that is there.
 func (d *document) line(key string) int {

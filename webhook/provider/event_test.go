@@ -28,7 +28,7 @@ func TestCheckEvent(t *testing.T) {
 		{"unknown event", "actiwapi", webhook.Event{Type: "message.read", Data: webhook.JSON(`{}`)}, []string{"type"}},
 		{"name of another provider", "actiwapi", webhook.Event{Type: "order.paid", Data: webhook.JSON(`{}`)}, []string{"type"}},
 		{"unknown source", "actiwapi", webhook.Event{Type: "message.sent", Source: "robot", Data: webhook.JSON(`{}`)}, []string{"source"}},
-		{"broken data", "actiwapi", webhook.Event{Type: "message.sent", Data: webhook.JSON(`{`)}, []string{"data"}},
+		{"broken data", "acme", webhook.Event{Type: "dnc.created", Data: webhook.JSON(`{`)}, []string{"data"}},
 		{"attributes too long", "actiwapi", webhook.Event{Type: "message.sent", Attributes: webhook.Attributes{
 			CampaignID: long, SchemaID: long, InitiatedBy: "a\nb", CampaignTrigger: "robot", ListIDs: []string{"1", "", long},
 		}}, []string{

@@ -6,6 +6,7 @@
 package provider
 
 import (
+	"slices"
 	"time"
 
 	"posthaste/webhook"
@@ -71,6 +72,18 @@ func (p *Profile) Docs() string { return p.schema.Docs }
 // EventTypes returns the catalogue in its order: one entry per type and
 // version. Callers must not change it.
 func (p *Profile) EventTypes() []EventType { return p.types }
+
+// EventNames returns the name of every event type in catalogue order, each once
+// however many versions it exists in.
+func (p *Profile) EventNames() []string {
+	names := make([]string, 0, len(p.types))
+	for _, entry := range p.types {
+		if !slices.Contains(names, entry.Type) {
+			names = append(names, entry.Type)
+		}
+	}
+	return names
+}
 
 // AnyEvent reports whether the provider takes any well-formed event name.
 func (p *Profile) AnyEvent() bool { return p.schema.AnyEvent != nil }

@@ -149,17 +149,17 @@ func golden(t *testing.T, file string, got []byte) {
 	require.Equal(t, string(want), string(got))
 }
 
-func load(t testing.TB, dir string) *provider.Registry {
-	t.Helper()
+func load(tb testing.TB, dir string) *provider.Registry {
+	tb.Helper()
 	registry, err := provider.Load(dir)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return registry
 }
 
-func profile(t testing.TB, registry *provider.Registry, name string) *provider.Profile {
-	t.Helper()
+func profile(tb testing.TB, registry *provider.Registry, name string) *provider.Profile {
+	tb.Helper()
 	p, err := registry.Profile(name)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return p
 }
 
@@ -176,13 +176,10 @@ func TestDesignTable(t *testing.T) {
 	require.Equal(t, provider.SecretEither, standard.SecretRule().Rule)
 
 	actiwapi := profile(t, registry, "actiwapi")
-	var types []string
-	for _, entry := range actiwapi.EventTypes() {
-		types = append(types, entry.Type)
-	}
 	require.Equal(t, []string{
 		"message.received", "message.sent", "session.connected", "session.disconnected", "campaign.completed",
-	}, types)
+	}, actiwapi.EventNames())
+	require.Equal(t, []string{"dnc.created", "chat.started", "record.created", "record.deleted"}, profile(t, load(t, "testdata/operator"), "acme").EventNames())
 	require.Equal(t, webhook.RetryNever, actiwapi.Policy(webhook.Subscription{}).Mode)
 	require.Len(t, actiwapi.RetryModes(), 3)
 	require.Equal(t, provider.GoneFailure, actiwapi.Gone())

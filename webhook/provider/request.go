@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"posthaste/errs"
@@ -77,21 +78,32 @@ func (p *Profile) Request(in RequestInput) (send.Request, error) {
 func (p *Profile) payloadInput(in RequestInput, k *kind) (payload.Input, error) {
 	prefix := p.schema.IDPrefixes
 	out := payload.Input{
-		Event: in.Event, Subscription: in.Subscription, DeliveryID: prefix.Delivery + in.DeliveryID, Now: in.Now,
+		Event: in.Event, Subscription: in.Subscription, DeliveryID: prefixed(prefix.Delivery, in.DeliveryID), Now: in.Now,
 	}
 	data, err := renameMembers(in.Event.Data, k.Rename)
 	if err != nil {
 		return payload.Input{}, err
 	}
-	out.Event.Data = data
+	if out.Event.Data, err = omitMembers(data, k.Omit); err != nil {
+		return payload.Input{}, err
+	}
 	if k.WireType != "" {
 		out.Event.Type = k.WireType
 	}
-	out.Event.ID = prefix.Event + in.Event.ID
-	out.Event.Tenant = prefix.Tenant + in.Event.Tenant
-	out.Subscription.ID = prefix.Webhook + in.Subscription.ID
-	out.Subscription.Tenant = prefix.Tenant + in.Subscription.Tenant
+	out.Event.ID = prefixed(prefix.Event, in.Event.ID)
+	out.Event.Tenant = prefixed(prefix.Tenant, in.Event.Tenant)
+	out.Subscription.ID = prefixed(prefix.Webhook, in.Subscription.ID)
+	out.Subscription.Tenant = prefixed(prefix.Tenant, in.Subscription.Tenant)
 	return out, nil
+}
+
+// prefixed puts the prefix before an id that does not begin with it already, as
+// the tenants of a platform may that uses such ids itself.
+func prefixed(prefix, id string) string {
+	if strings.HasPrefix(id, prefix) {
+		return id
+	}
+	return prefix + id
 }
 
 // withOwn adds the webhook's own headers, sorted by name. They were checked when

@@ -69,6 +69,12 @@ func requireVerifies(t *testing.T, signer *signing.Signer, request send.Request)
 	require.True(t, errs.Is(signer.Verify(verify), errs.Unauthorized))
 }
 
+// requireBytes compares bodies byte for byte: equal JSON is not enough.
+func requireBytes(t *testing.T, want string, got []byte) {
+	t.Helper()
+	require.Equal(t, want, string(got))
+}
+
 func toHeader(request send.Request) http.Header {
 	header := http.Header{}
 	for _, h := range request.Header {
@@ -97,7 +103,7 @@ func TestRequestHeaders(t *testing.T) {
 		{Name: "X-B", Value: "2"},
 	}, request.Header)
 	require.Regexp(t, `^t=1780135201000,v2=[0-9a-f]{64}$`, signature)
-	require.Equal(t, `{"eventType":"create","fields":[1]}`, string(request.Body))
+	requireBytes(t, `{"eventType":"create","fields":[1]}`, request.Body)
 	require.Equal(t, "https://example.com/", request.URL)
 	require.Equal(t, 3*time.Second, request.Timeout)
 }

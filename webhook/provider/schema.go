@@ -65,12 +65,25 @@ type EventSchema struct {
 	// Rename gives data members the name they have in this version: {phone:
 	// phoneNumber} sends data.phone as phoneNumber.
 	Rename map[string]string `yaml:"rename"`
+	// Omit are data members that receivers of this event do not get, by the names
+	// they have after Rename.
+	Omit []OmitSchema `yaml:"omit"`
 	// Filters are those of the profile's filters that this event obeys; absent =
 	// all, [] = none.
 	Filters    []Filter        `yaml:"filters"`
 	Attributes AttributeSchema `yaml:"attributes"`
 	Data       []FieldSchema   `yaml:"data"` // what the event's data must or may hold, after Rename
 	Sample     *SampleSchema   `yaml:"sample"`
+}
+
+// OmitSchema is a data member that is not sent although the producer gave it.
+type OmitSchema struct {
+	// Member is a path: note, contact.note, or rows[].note for every element of
+	// an array.
+	Member string `yaml:"member"`
+	// Value, when there, limits this to members with that value: false for those
+	// that receivers know by their presence.
+	Value JSONSchema `yaml:"value"`
 }
 
 // FieldSchema is one member of an event's data.
@@ -140,7 +153,8 @@ type HeaderSchema struct {
 	Value string `yaml:"value"`
 }
 
-// IDPrefixSchema is text put before ids wherever a receiver sees them.
+// IDPrefixSchema is text put before ids wherever a receiver sees them; an id that
+// begins with it already stays as it is.
 type IDPrefixSchema struct {
 	Event    string `yaml:"event"`
 	Webhook  string `yaml:"webhook"`

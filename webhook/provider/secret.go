@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -88,21 +89,19 @@ func (p *Profile) CheckSecret(secret webhook.Secret) string {
 		}
 	}
 	for _, generation := range p.generations {
-		if fault := secretFault(generation.signer.CheckSecret(secret)); fault != "" {
-			return fault
+		if err := generation.signer.CheckSecret(secret); err != nil {
+			return cmp.Or(secretFault(err), "cannot be used")
 		}
 	}
 	return ""
 }
 
-// secretFault is the text of a scheme's objection to a secret.
+// secretFault is the text of a scheme's objection to a secret; "" for any other
+// error.
 func secretFault(err error) string {
 	var coded *errs.Error
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &coded) && coded.Fields["secret"] != "":
+	if errors.As(err, &coded) {
 		return coded.Fields["secret"]
 	}
-	return "cannot be used"
+	return ""
 }

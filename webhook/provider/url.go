@@ -8,8 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"code.dny.dev/ssrf"
 	"golang.org/x/net/idna"
+
+	"posthaste/webhook/send"
 )
 
 // maxURLLength is what receivers, proxies and logs commonly stand.
@@ -130,10 +131,10 @@ func checkHost(host string, bracketed bool, allow []netip.Prefix) string {
 		return "has a host that is neither an IP address nor a DNS name"
 	}
 	if slices.Contains(localNames, name) || strings.HasSuffix(name, ".localhost") {
-		if isAllowed(netip.AddrFrom4([4]byte{127, 0, 0, 1}), allow) || isAllowed(netip.IPv6Loopback(), allow) {
+		if checkAddr(netip.IPv6Loopback(), allow) == "" {
 			return ""
 		}
-		return "must not point to this machine or a private network"
+		return checkAddr(netip.AddrFrom4([4]byte{127, 0, 0, 1}), allow)
 	}
 	return ""
 }
@@ -178,26 +179,9 @@ func isNumeric(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// azureMetadata is a public address that answers only inside Azure: its
-// platform services.
-var azureMetadata = netip.MustParsePrefix("168.63.129.16/32")
-
-// public knows every address that is not on the public Internet; the sender
-// asks the same list when it dials.
-var public = ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(), ssrf.WithDeniedV4Prefixes(azureMetadata))
-
 func checkAddr(addr netip.Addr, allow []netip.Prefix) string {
-	if isAllowed(addr, allow) || public.SafeAddr(addr) == nil {
-		return ""
+	if send.Forbidden(addr, allow) {
+		return "must not point to this machine or a private network"
 	}
-	return "must not point to this machine or a private network"
-}
-
-func isAllowed(addr netip.Addr, allow []netip.Prefix) bool {
-	return slices.ContainsFunc(allow, func(network netip.Prefix) bool {
-		if base := network.Addr(); base.Is4In6() && network.Bits() >= 96 { // ::ffff:10.0.0.0/104 is 10.0.0.0/8
-			network = netip.PrefixFrom(base.Unmap(), network.Bits()-96)
-		}
-		return network.Contains(addr)
-	})
+	return ""
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -88,10 +89,19 @@ func TestEveryStatusOverASocket(t *testing.T) {
 
 func TestSwitchingProtocolsEndsTheAttempt(t *testing.T) {
 	t.Parallel()
-	url := "http://" + listen(t, answerAndHang("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"))
+	closed := make(chan struct{})
+	url := "http://" + listen(t, func(conn net.Conn) {
+		answerAndHang("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")(conn)
+		close(closed)
+	})
 	got := newSender(t).Send(t.Context(), post(url))
 	require.Equal(t, webhook.Outcome{Kind: webhook.Retry, Reason: webhook.ReasonInformational, StatusCode: 101,
 		Detail: "101 Switching Protocols from 127.0.0.1"}, got.Outcome)
+	select {
+	case <-closed:
+	case <-time.After(patient):
+		require.Fail(t, "the connection was left open")
+	}
 }
 
 // elsewhere names the rows that no receiver can cause; each has its own test.
@@ -126,29 +136,29 @@ func TestEveryFault(t *testing.T) {
 	}
 }
 
-func (sc scenario) start(t testing.TB) (*Sender, Request) {
-	t.Helper()
+func (sc scenario) start(tb testing.TB) (*Sender, Request) {
+	tb.Helper()
 	o, request := Options{AllowNetworks: loopback}, post("")
-	request.URL = sc.open(t, &o, &request)
+	request.URL = sc.open(tb, &o, &request)
 	if sc.hangs {
 		request.Timeout = brief
 	}
 	s := New(o)
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	return s, request
 }
 
 // attempt is Send up to the error that it classifies.
-func attempt(t testing.TB, s *Sender, r Request) error {
-	t.Helper()
+func attempt(tb testing.TB, s *Sender, r Request) error {
+	tb.Helper()
 	var progress progress
-	ctx, cancel := context.WithTimeoutCause(t.Context(), r.Timeout, errDeadline)
+	ctx, cancel := context.WithTimeoutCause(tb.Context(), r.Timeout, errDeadline)
 	defer cancel()
 	request, _, err := newRequest(ctx, r, &progress)
 	if err == nil {
 		_, err = s.exchange(request, &Result{})
 	}
-	require.Error(t, err)
+	require.Error(tb, err)
 	return progress.explain(ctx, err)
 }
 

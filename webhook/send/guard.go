@@ -34,7 +34,6 @@ func newGuard(allow []netip.Prefix) guard {
 		}
 	}
 	return guard{ssrf.New(
-		ssrf.WithAnyPort(),
 		ssrf.WithAllowedV4Prefixes(allow4...),
 		ssrf.WithAllowedV6Prefixes(allow6...),
 		ssrf.WithDeniedV4Prefixes(wireServer),

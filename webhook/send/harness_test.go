@@ -27,14 +27,14 @@ const (
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // newSender returns a Sender that may dial this machine.
-func newSender(t testing.TB, changes ...func(*Options)) *Sender {
-	t.Helper()
+func newSender(tb testing.TB, changes ...func(*Options)) *Sender {
+	tb.Helper()
 	o := Options{AllowNetworks: loopback}
 	for _, change := range changes {
 		change(&o)
 	}
 	s := New(o)
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	return s
 }
 
@@ -47,15 +47,16 @@ type handler func(conn net.Conn)
 
 // listen serves every connection with serve and returns the address. What still
 // blocks in serve at the end of the test finds its connection closed.
-func listen(t testing.TB, serve handler) string {
-	t.Helper()
+func listen(tb testing.TB, serve handler) string {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	serveOn(t, listener, serve)
+	require.NoError(tb, err)
+	serveOn(tb, listener, serve)
 	return listener.Addr().String()
 }
 
-func serveOn(t testing.TB, listener net.Listener, serve handler) {
+func serveOn(tb testing.TB, listener net.Listener, serve handler) {
+	tb.Helper()
 	var (
 		mu     sync.Mutex
 		open   []net.Conn
@@ -71,21 +72,21 @@ func serveOn(t testing.TB, listener net.Listener, serve handler) {
 			mu.Lock()
 			open = append(open, conn)
 			if closed {
-				conn.Close()
+				_ = conn.Close()
 			}
 			mu.Unlock()
 			wg.Go(func() {
-				defer conn.Close()
 				serve(conn)
+				_ = conn.Close()
 			})
 		}
 	})
-	t.Cleanup(func() {
-		listener.Close()
+	tb.Cleanup(func() {
+		_ = listener.Close()
 		mu.Lock()
 		closed = true
 		for _, conn := range open {
-			conn.Close()
+			_ = conn.Close()
 		}
 		mu.Unlock()
 		wg.Wait()
@@ -106,6 +107,21 @@ func answerAndHang(bytes string) handler {
 	return func(conn net.Conn) {
 		answer(bytes)(conn)
 		hang(conn)
+	}
+}
+
+// trickle reads one request, writes the head and then one piece at a time, for
+// as long as they are taken.
+func trickle(head, piece string) handler {
+	return func(conn net.Conn) {
+		answer(head)(conn)
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
+		for range ticker.C {
+			if _, err := conn.Write([]byte(piece)); err != nil {
+				return
+			}
+		}
 	}
 }
 
@@ -140,36 +156,38 @@ type canary struct {
 	seen    atomic.Int32
 }
 
-func newCanary(t testing.TB, address string) *canary {
-	t.Helper()
+func newCanary(tb testing.TB, address string) *canary {
+	tb.Helper()
 	c := &canary{}
 	listener, err := net.Listen("tcp", address)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	c.address = listener.Addr().String()
-	serveOn(t, listener, func(net.Conn) { c.seen.Add(1) })
+	serveOn(tb, listener, func(net.Conn) { c.seen.Add(1) })
 	return c
 }
 
 // fullBacklog returns an address where connecting neither succeeds nor fails:
 // the kernel drops every SYN beyond a listener's full queue.
-func fullBacklog(t testing.TB) string {
-	t.Helper()
+func fullBacklog(tb testing.TB) string {
+	tb.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { syscall.Close(fd) })
-	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-	require.NoError(t, syscall.Listen(fd, 0))
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = syscall.Close(fd) })
+	require.NoError(tb, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	require.NoError(tb, syscall.Listen(fd, 0))
 	name, err := syscall.Getsockname(fd)
-	require.NoError(t, err)
-	address := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}).String()
+	require.NoError(tb, err)
+	bound, isIPv4 := name.(*syscall.SockaddrInet4)
+	require.True(tb, isIPv4)
+	address := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: bound.Port}).String()
 	for range 16 {
 		conn, err := net.DialTimeout("tcp", address, 100*time.Millisecond)
 		if err != nil {
 			return address
 		}
-		t.Cleanup(func() { conn.Close() })
+		tb.Cleanup(func() { _ = conn.Close() })
 	}
-	t.Fatal("the queue of the listener never filled up")
+	tb.Fatal("the queue of the listener never filled up")
 	return ""
 }
 
@@ -178,10 +196,10 @@ func fullBacklog(t testing.TB) string {
 type nameServer func(name string, ipv6 bool) ([]netip.Addr, dnsmessage.RCode)
 
 // resolver starts the name server and returns a resolver that asks only it.
-func (respond nameServer) resolver(t testing.TB) *net.Resolver {
-	t.Helper()
+func (respond nameServer) resolver(tb testing.TB) *net.Resolver {
+	tb.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for buffer := make([]byte, 1500); ; {
@@ -197,7 +215,7 @@ func (respond nameServer) resolver(t testing.TB) *net.Resolver {
 			}
 		}
 	})
-	t.Cleanup(func() { conn.Close(); wg.Wait() })
+	tb.Cleanup(func() { _ = conn.Close(); wg.Wait() })
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
 	}}
@@ -248,9 +266,9 @@ func failing(code dnsmessage.RCode) nameServer {
 }
 
 // ok is a receiver that takes everything.
-func ok(t testing.TB) *httptest.Server {
-	t.Helper()
+func ok(tb testing.TB) *httptest.Server {
+	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("thanks")) }))
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	return server
 }

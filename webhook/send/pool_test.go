@@ -17,8 +17,8 @@ import (
 )
 
 // counting is a receiver that counts its connections.
-func counting(t testing.TB, serve http.HandlerFunc) (string, *atomic.Int32) {
-	t.Helper()
+func counting(tb testing.TB, serve http.HandlerFunc) (string, *atomic.Int32) {
+	tb.Helper()
 	var connections atomic.Int32
 	server := httptest.NewUnstartedServer(serve)
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -27,13 +27,13 @@ func counting(t testing.TB, serve http.HandlerFunc) (string, *atomic.Int32) {
 		}
 	}
 	server.Start()
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	return server.URL, &connections
 }
 
 func TestConnectionsAreReused(t *testing.T) {
 	t.Parallel()
-	url, connections := counting(t, func(w http.ResponseWriter, r *http.Request) {
+	url, connections := counting(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = w.Write(make([]byte, MaxResponseBody))
 	})
@@ -70,7 +70,7 @@ func TestNothingPilesUp(t *testing.T) {
 	if !child(t) {
 		return
 	}
-	stalled, slow, never := listen(t, hang), listen(t, slowHeader), fullBacklog(t)
+	stalled, slow, never := listen(t, hang), listen(t, trickle("HTTP/1.1 200 OK\r\nX-Slow: ", "x")), fullBacklog(t)
 	endless := listen(t, endlessly("HTTP/1.1 200 OK\r\n\r\n"))
 	s := newSender(t, func(o *Options) { o.ConnectTimeout = brief })
 	round := func() {
@@ -103,7 +103,7 @@ func settled(s *Sender, limit int) func() bool {
 }
 
 func BenchmarkSend(b *testing.B) {
-	url, _ := counting(b, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	url, _ := counting(b, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	s := newSender(b)
 	request := post(url)
 	request.Body = make([]byte, 1024)

@@ -90,7 +90,7 @@ func (p *progress) explain(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() == nil:
 		return &brokenError{at: at, cause: err}
-	case context.Cause(ctx) == errDeadline:
+	case errors.Is(context.Cause(ctx), errDeadline):
 		return &stalledError{at: at}
 	default:
 		return fmt.Errorf("%w: %w", errInterrupted, context.Cause(ctx))

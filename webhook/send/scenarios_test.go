@@ -27,35 +27,41 @@ type scenario struct {
 	reason webhook.Reason
 	// open starts the receiver and returns its URL without path; it may change
 	// the Sender and the request.
-	open func(t testing.TB, o *Options, r *Request) string
+	open func(tb testing.TB, o *Options, r *Request) string
 	// hangs says that the attempt ends by the deadline alone.
 	hangs bool
 }
 
 // raw is a receiver on a plain socket.
 func raw(serve handler) func(testing.TB, *Options, *Request) string {
-	return func(t testing.TB, _ *Options, _ *Request) string { return "http://" + listen(t, serve) }
+	return func(tb testing.TB, _ *Options, _ *Request) string {
+		tb.Helper()
+		return "http://" + listen(tb, serve)
+	}
 }
 
 // named is a receiver whose name is looked up at the name server.
 func named(server nameServer) func(testing.TB, *Options, *Request) string {
-	return func(t testing.TB, o *Options, _ *Request) string {
-		o.Resolver = server.resolver(t)
+	return func(tb testing.TB, o *Options, _ *Request) string {
+		tb.Helper()
+		o.Resolver = server.resolver(tb)
 		return "http://receiver.test:8080"
 	}
 }
 
 // secured is a receiver over TLS whose certificate is changed.
 func secured(http2 bool, settings func(testing.TB, *authority) *tls.Config, serve http.HandlerFunc) func(testing.TB, *Options, *Request) string {
-	return func(t testing.TB, o *Options, _ *Request) string {
-		ca := newAuthority(t)
+	return func(tb testing.TB, o *Options, _ *Request) string {
+		tb.Helper()
+		ca := newAuthority(tb)
 		ca.trusted(o)
-		return serveTLS(t, settings(t, ca), http2, serve)
+		return serveTLS(tb, settings(tb, ca), http2, serve)
 	}
 }
 
-func certified(t testing.TB, ca *authority) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil)}}
+func certified(tb testing.TB, ca *authority) *tls.Config {
+	tb.Helper()
+	return &tls.Config{Certificates: []tls.Certificate{ca.leaf(tb, nil)}}
 }
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
@@ -65,24 +71,33 @@ func scenarios() []scenario {
 		{name: "relative URL", fault: "bad request", reason: webhook.ReasonBadRequest,
 			open: func(testing.TB, *Options, *Request) string { return "receiver.test" }},
 		{name: "own address", fault: "forbidden address", reason: webhook.ReasonForbiddenAddress,
-			open: func(t testing.TB, o *Options, _ *Request) string { o.AllowNetworks = nil; return ok(t).URL }},
+			open: func(tb testing.TB, o *Options, _ *Request) string {
+				tb.Helper()
+				o.AllowNetworks = nil
+				return ok(tb).URL
+			}},
 
 		{name: "NXDOMAIN", fault: "name not found", reason: webhook.ReasonDNSNotFound, open: named(failing(dnsmessage.RCodeNameError))},
 		{name: "SERVFAIL", fault: "name server", reason: webhook.ReasonDNSFailure, open: named(failing(dnsmessage.RCodeServerFailure))},
 		{name: "silent name server, connect timeout", fault: "name server", reason: webhook.ReasonDNSFailure,
-			open: func(t testing.TB, o *Options, r *Request) string {
+			open: func(tb testing.TB, o *Options, r *Request) string {
+				tb.Helper()
 				o.ConnectTimeout = brief
-				return named(nil)(t, o, r)
+				return named(nil)(tb, o, r)
 			}},
 		{name: "silent name server, deadline", fault: "stalled lookup", reason: webhook.ReasonDNSFailure, open: named(nil), hangs: true},
 
 		{name: "never accepts, connect timeout", fault: "connect timeout", reason: webhook.ReasonConnectTimeout,
-			open: func(t testing.TB, o *Options, _ *Request) string {
+			open: func(tb testing.TB, o *Options, _ *Request) string {
+				tb.Helper()
 				o.ConnectTimeout = brief
-				return "http://" + fullBacklog(t)
+				return "http://" + fullBacklog(tb)
 			}},
 		{name: "never accepts, deadline", fault: "stalled connecting", reason: webhook.ReasonConnectTimeout, hangs: true,
-			open: func(t testing.TB, _ *Options, _ *Request) string { return "http://" + fullBacklog(t) }},
+			open: func(tb testing.TB, _ *Options, _ *Request) string {
+				tb.Helper()
+				return "http://" + fullBacklog(tb)
+			}},
 		{name: "nobody listens", fault: "refused", reason: webhook.ReasonConnectionRefused, open: closedPort},
 		{name: "no route", fault: "unreachable", reason: webhook.ReasonUnreachable,
 			open: func(_ testing.TB, o *Options, _ *Request) string {
@@ -96,57 +111,72 @@ func scenarios() []scenario {
 			}},
 
 		{name: "expired", fault: "certificate expired", reason: webhook.ReasonTLS,
-			open: secured(false, func(t testing.TB, ca *authority) *tls.Config {
-				return &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, expired)}}
+			open: secured(false, func(tb testing.TB, ca *authority) *tls.Config {
+				tb.Helper()
+				return &tls.Config{Certificates: []tls.Certificate{ca.leaf(tb, expired)}}
 			}, nil)},
 		{name: "other host", fault: "certificate for another host", reason: webhook.ReasonTLS,
-			open: secured(false, func(t testing.TB, ca *authority) *tls.Config {
-				return &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, otherHost)}}
+			open: secured(false, func(tb testing.TB, ca *authority) *tls.Config {
+				tb.Helper()
+				return &tls.Config{Certificates: []tls.Certificate{ca.leaf(tb, otherHost)}}
 			}, nil)},
 		{name: "self-signed", fault: "unknown authority", reason: webhook.ReasonTLS,
-			open: secured(false, func(t testing.TB, _ *authority) *tls.Config {
-				return &tls.Config{Certificates: []tls.Certificate{(&authority{}).leaf(t, nil)}}
+			open: secured(false, func(tb testing.TB, _ *authority) *tls.Config {
+				tb.Helper()
+				return &tls.Config{Certificates: []tls.Certificate{(&authority{}).leaf(tb, nil)}}
 			}, nil)},
 		{name: "for clients only", fault: "certificate", reason: webhook.ReasonTLS,
-			open: secured(false, func(t testing.TB, ca *authority) *tls.Config {
-				return &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, clientOnly)}}
+			open: secured(false, func(tb testing.TB, ca *authority) *tls.Config {
+				tb.Helper()
+				return &tls.Config{Certificates: []tls.Certificate{ca.leaf(tb, clientOnly)}}
 			}, nil)},
 		{name: "plain HTTP", fault: "not TLS", reason: webhook.ReasonTLS,
-			open: func(t testing.TB, _ *Options, _ *Request) string {
-				return "https://" + listen(t, func(conn net.Conn) {
+			open: func(tb testing.TB, _ *Options, _ *Request) string {
+				tb.Helper()
+				return "https://" + listen(tb, func(conn net.Conn) {
 					_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
 					hang(conn)
 				})
 			}},
 		{name: "TLS 1.1", fault: "TLS alert", reason: webhook.ReasonTLS,
-			open: secured(false, func(t testing.TB, ca *authority) *tls.Config {
-				config := certified(t, ca)
+			open: secured(false, func(tb testing.TB, ca *authority) *tls.Config {
+				tb.Helper()
+				config := certified(tb, ca)
 				config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 				return config
 			}, nil)},
 		{name: "nonsense in TLS records", fault: "broken handshake", reason: webhook.ReasonTLS,
-			open: func(t testing.TB, _ *Options, _ *Request) string {
-				return "https://" + listen(t, func(conn net.Conn) {
+			open: func(tb testing.TB, _ *Options, _ *Request) string {
+				tb.Helper()
+				return "https://" + listen(tb, func(conn net.Conn) {
 					_, _ = conn.Write([]byte{22, 3, 3, 0, 4, 0, 0, 0, 0}) // a HelloRequest where a ServerHello belongs
 					hang(conn)
 				})
 			}},
 		{name: "silence on TLS, connect timeout", fault: "timeout", reason: webhook.ReasonTimeout,
-			open: func(t testing.TB, o *Options, _ *Request) string {
+			open: func(tb testing.TB, o *Options, _ *Request) string {
+				tb.Helper()
 				o.ConnectTimeout = brief
-				return "https://" + listen(t, hang)
+				return "https://" + listen(tb, hang)
 			}},
 		{name: "silence on TLS, deadline", fault: "stalled handshake", reason: webhook.ReasonTimeout, hangs: true,
-			open: func(t testing.TB, _ *Options, _ *Request) string { return "https://" + listen(t, hang) }},
+			open: func(tb testing.TB, _ *Options, _ *Request) string {
+				tb.Helper()
+				return "https://" + listen(tb, hang)
+			}},
 
 		{name: "never answers", fault: "timeout", reason: webhook.ReasonTimeout, hangs: true, open: raw(hang)},
-		{name: "one byte of a header at a time", fault: "stalled answer", reason: webhook.ReasonTimeout, hangs: true, open: raw(slowHeader)},
+		{name: "one byte of a header at a time", fault: "stalled answer", reason: webhook.ReasonTimeout, hangs: true, open: raw(trickle("HTTP/1.1 200 OK\r\nX-Slow: ", "x"))},
+		{name: "one byte of the body at a time", fault: "stalled answer", reason: webhook.ReasonTimeout, hangs: true, open: raw(trickle("HTTP/1.1 200 OK\r\n\r\n", "x"))},
+		{name: "one 1xx at a time", fault: "stalled answer", reason: webhook.ReasonTimeout, hangs: true, open: raw(trickle("", "HTTP/1.1 102 Processing\r\n\r\n"))},
 		{name: "stalls in the body", fault: "stalled answer", reason: webhook.ReasonTimeout, hangs: true,
 			open: raw(answerAndHang("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"))},
 
 		{name: "reset after the request", fault: "reset", reason: webhook.ReasonConnectionReset, open: raw(func(conn net.Conn) {
 			readRequest(conn)
-			_ = conn.(*net.TCPConn).SetLinger(0)
+			if tcp, isTCP := conn.(*net.TCPConn); isTCP {
+				_ = tcp.SetLinger(0)
+			}
 		})},
 		{name: "closed after the request", fault: "reset", reason: webhook.ReasonConnectionReset, open: raw(answer(""))},
 		{name: "closed at once", fault: "reset", or: "broken connection", reason: webhook.ReasonConnectionReset, open: raw(func(net.Conn) {})},
@@ -171,10 +201,11 @@ func scenarios() []scenario {
 	}
 }
 
-func closedPort(t testing.TB, _ *Options, _ *Request) string {
+func closedPort(tb testing.TB, _ *Options, _ *Request) string {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
+	require.NoError(tb, err)
+	require.NoError(tb, listener.Close())
 	return "http://" + listener.Addr().String()
 }
 
@@ -192,14 +223,15 @@ func endlessly(text string) handler {
 
 // framed is a receiver that speaks HTTP/2 by hand, and badly.
 func framed(misbehave func(*http2.Framer, uint32) error) func(testing.TB, *Options, *Request) string {
-	return func(t testing.TB, o *Options, _ *Request) string {
-		ca := newAuthority(t)
+	return func(tb testing.TB, o *Options, _ *Request) string {
+		tb.Helper()
+		ca := newAuthority(tb)
 		ca.trusted(o)
-		config := certified(t, ca)
+		config := certified(tb, ca)
 		config.NextProtos = []string{"h2"}
 		listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
-		require.NoError(t, err)
-		serveOn(t, listener, func(conn net.Conn) {
+		require.NoError(tb, err)
+		serveOn(tb, listener, func(conn net.Conn) {
 			if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
 				return
 			}

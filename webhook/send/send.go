@@ -111,7 +111,7 @@ func New(o Options) *Sender {
 	}
 	now := o.Now
 	if now == nil {
-		now = time.Now
+		now = time.Now //nolint:forbidigo // the default of a clock that is passed in
 	}
 	return &Sender{now: now, transport: &http.Transport{
 		Proxy:       nil, // a proxy would dial in our place, beyond the guard; the environment has no say
@@ -180,7 +180,7 @@ func (s *Sender) exchange(request *http.Request, result *Result) (status int, er
 	if err != nil {
 		return 0, err
 	}
-	defer response.Body.Close() // an answer that was not read to its end costs the connection
+	defer func() { _ = response.Body.Close() }() // an answer that was not read to its end costs the connection
 	result.ResponseHeader = response.Header
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return response.StatusCode, nil // what follows is no body but a protocol we do not speak

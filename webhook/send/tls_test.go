@@ -25,10 +25,10 @@ type authority struct {
 	cert *x509.Certificate
 }
 
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
+func newAuthority(tb testing.TB) *authority {
+	tb.Helper()
 	a := &authority{}
-	a.cert, a.key = a.sign(t, &x509.Certificate{
+	a.cert, a.key = a.sign(tb, &x509.Certificate{
 		Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	})
 	return a
@@ -41,8 +41,8 @@ func (a *authority) trusted(o *Options) {
 }
 
 // leaf returns a certificate of the authority for 127.0.0.1, with changes.
-func (a *authority) leaf(t testing.TB, change func(*x509.Certificate)) tls.Certificate {
-	t.Helper()
+func (a *authority) leaf(tb testing.TB, change func(*x509.Certificate)) tls.Certificate {
+	tb.Helper()
 	template := &x509.Certificate{
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -50,14 +50,14 @@ func (a *authority) leaf(t testing.TB, change func(*x509.Certificate)) tls.Certi
 	if change != nil {
 		change(template)
 	}
-	cert, key := a.sign(t, template)
+	cert, key := a.sign(tb, template)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
 }
 
-func (a *authority) sign(t testing.TB, template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
+func (a *authority) sign(tb testing.TB, template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	template.SerialNumber = big.NewInt(1)
 	if template.NotBefore.IsZero() {
 		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
@@ -67,20 +67,20 @@ func (a *authority) sign(t testing.TB, template *x509.Certificate) (*x509.Certif
 		parent, signer = a.cert, a.key
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	cert, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return cert, key
 }
 
 // serveTLS starts a receiver over TLS with the settings and returns its URL.
-func serveTLS(t testing.TB, config *tls.Config, http2 bool, serve http.HandlerFunc) string {
-	t.Helper()
+func serveTLS(tb testing.TB, config *tls.Config, http2 bool, serve http.HandlerFunc) string {
+	tb.Helper()
 	server := httptest.NewUnstartedServer(serve)
 	server.TLS, server.EnableHTTP2 = config, http2
 	server.Config.ErrorLog = quiet()
 	server.StartTLS()
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	return server.URL
 }
 

@@ -146,7 +146,7 @@ func standardKeyOf(prefix string, raw []byte) (standardKey, error) {
 		if len(raw) == ed25519.PrivateKeySize && !private.Equal(ed25519.PrivateKey(raw)) {
 			break
 		}
-		return standardKey{private: private, public: private.Public().(ed25519.PublicKey)}, nil
+		return standardKey{private: private, public: ed25519.PublicKey(private[ed25519.SeedSize:])}, nil
 	}
 	return standardKey{}, errs.InvalidField("secret", "is no ed25519 key")
 }
