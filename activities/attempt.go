@@ -187,9 +187,11 @@ func early(d models.Delivery, now time.Time) time.Duration {
 }
 
 // skipped reports whether the webhook no longer wants anything, and why. The
-// words are those of provider.Match.
+// rule and its words are those of provider.Match: a test is refused only by a
+// webhook that is gone.
 func skipped(due models.Due) (reason string, skip bool) {
-	if due.Webhook.Status == models.StatusActive {
+	status := due.Webhook.Status
+	if status == models.StatusActive || due.Delivery.Test && status != models.StatusGone {
 		return "", false
 	}
 	return "webhook_" + due.Webhook.Status, true

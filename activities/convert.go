@@ -17,10 +17,10 @@ import (
 // only place that knows both.
 
 // ledgerEvent is the event as the ledger keeps it, owned by a workflow run.
-func ledgerEvent(event Event, workflowID, runID string) models.Event {
+func ledgerEvent(event Event, workflowID, runID string) (models.Event, error) {
 	attributes, err := json.Marshal(event.Attributes)
 	if err != nil {
-		panic(fmt.Sprintf("attributes are strings and bools: %v", err)) // cannot happen
+		return models.Event{}, fmt.Errorf("attributes of event %s: %w", event.ID, err)
 	}
 	return models.Event{
 		Tenant: event.Tenant, ID: event.ID, Provider: event.Provider, Type: event.Type,
@@ -28,7 +28,7 @@ func ledgerEvent(event Event, workflowID, runID string) models.Event {
 		Attributes: attributes, OccurredAt: event.OccurredAt, AcceptedAt: event.AcceptedAt,
 		BodyHash: event.BodyHash, WorkflowID: workflowID, RunID: runID,
 		WebhookID: event.WebhookID, Test: event.Test,
-	}
+	}, nil
 }
 
 // eventOf is the ledger's event as providers see it.

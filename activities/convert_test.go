@@ -22,7 +22,8 @@ func TestEventSurvivesTheLedger(t *testing.T) {
 		},
 		OccurredAt: at, AcceptedAt: at, BodyHash: "h", WebhookID: "w", Test: true,
 	}
-	row := ledgerEvent(want, "wf", "run")
+	row, err := ledgerEvent(want, "wf", "run")
+	require.NoError(t, err)
 	require.Equal(t, []string{"wf", "run"}, []string{row.WorkflowID, row.RunID})
 	got, err := eventOf(row)
 	require.NoError(t, err)

@@ -2,8 +2,6 @@ package activities_test
 
 import (
 	"encoding/json"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -53,7 +51,7 @@ func newBench(t *testing.T, answer http.HandlerFunc) *bench {
 	t.Cleanup(sender.Close)
 	effects, err := activities.New(activities.Deps{
 		Store: b.store, Providers: providers, Sender: sender, UserAgent: "Posthaste/test",
-		Now: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	var suite testsuite.WorkflowTestSuite
@@ -200,7 +198,7 @@ func TestDurableLaneAsksTemporalToWait(t *testing.T) {
 func application(t *testing.T, err error) *temporal.ApplicationError {
 	t.Helper()
 	var failed *temporal.ApplicationError
-	require.True(t, errors.As(err, &failed), "%v", err)
+	require.ErrorAs(t, err, &failed)
 	return failed
 }
 
@@ -250,6 +248,16 @@ func TestGoneSwitchesTheWebhookOff(t *testing.T) {
 	t.Run("and later events are on record as skipped", func(t *testing.T) {
 		require.Equal(t, models.StateSkipped, b.one().State)
 	})
+}
+
+func TestTestSendReachesAPausedWebhook(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, answers(204))
+	w := b.webhook(once, func(w *models.Webhook) { w.Status = models.StatusPaused })
+	resolved := b.resolve(func(e *activities.Event) { e.Test, e.WebhookID = true, w.ID })
+	got, err := b.deliver(resolved.Deliveries[0], activities.LaneFast, false)
+	require.NoError(t, err)
+	require.Equal(t, models.StateDelivered, got.State)
 }
 
 func TestTestSendsChangeNothing(t *testing.T) {

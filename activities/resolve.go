@@ -22,7 +22,11 @@ func (a *Activities) ResolveSubscriptions(ctx context.Context, in ResolveInput) 
 	}
 	request := models.ResolveInput{Match: match}
 	for _, event := range in.Events {
-		request.Events = append(request.Events, ledgerEvent(event, run.ID, run.RunID))
+		row, err := ledgerEvent(event, run.ID, run.RunID)
+		if err != nil {
+			return ResolveResult{}, temporalError(err)
+		}
+		request.Events = append(request.Events, row)
 	}
 	resolved, err := a.store.Resolve(ctx, request)
 	if err != nil {

@@ -25,7 +25,7 @@ func TestSlotsCapEachKeyByItself(t *testing.T) {
 		require.False(t, ok)
 		require.Equal(t, time.Second, time.Since(began), "waits its whole patience")
 
-		go func() { time.Sleep(300 * time.Millisecond); first() }()
+		time.AfterFunc(300*time.Millisecond, first)
 		began = time.Now()
 		_, ok = s.take(t.Context(), "a")
 		require.True(t, ok)

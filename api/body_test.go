@@ -1,6 +1,9 @@
 package api
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // bodyOf reads a body as a route would.
@@ -101,4 +105,55 @@ func TestReadBodyStopsAtTheLimitOfAStream(t *testing.T) {
 	c.Request.ContentLength = -1 // chunked: the length is not announced
 	_, err := readBody(c, bodyRule{maxBytes: 50})
 	require.Equal(t, errs.TooLarge, coerceCode(err))
+}
+
+func TestNestsDeeperAgreesWithTheParser(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := jsonText(t, 8)
+		depth := depthOf(t, text)
+		_, deeper := nestsDeeper([]byte(text), depth)
+		require.False(t, deeper, text)
+		if depth > 0 {
+			_, deeper = nestsDeeper([]byte(text), depth-1)
+			require.True(t, deeper, text)
+		}
+	})
+}
+
+// jsonText draws a JSON value whose texts are full of brackets and quotes.
+func jsonText(t *rapid.T, levels int) string {
+	word := rapid.StringOfN(rapid.SampledFrom([]rune(`[]{}"\:,x `)), 0, 6, -1)
+	quoted := func() string {
+		text, err := json.Marshal(word.Draw(t, "word"))
+		require.NoError(t, err)
+		return string(text)
+	}
+	switch kind := rapid.IntRange(0, 3).Draw(t, "kind"); {
+	case levels == 0 || kind == 0:
+		return quoted()
+	case kind == 1:
+		return "[" + jsonText(t, levels-1) + ", " + jsonText(t, levels-1) + "]"
+	default:
+		return "{" + quoted() + " :" + jsonText(t, levels-1) + "}"
+	}
+}
+
+func depthOf(t require.TestingT, text string) int {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	depth, deepest := 0, 0
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return deepest
+		}
+		require.NoError(t, err)
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+			deepest = max(deepest, depth)
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"posthaste/errs"
 	"posthaste/models"
@@ -21,7 +22,7 @@ type deliveryStore interface {
 // errs.Conflict when the workflow has ended.
 type deliveryStarter interface {
 	RetryNow(ctx context.Context, workflowID, deliveryID string) error
-	Resend(ctx context.Context, tenant, deliveryID string, attempts int) error
+	Resend(ctx context.Context, tenant, deliveryID string, settledAt time.Time) error
 }
 
 // deliveries shows deliveries and sends them again.
@@ -123,8 +124,8 @@ func (h *deliveries) retry(c *gin.Context) error {
 	switch {
 	case delivery.State == models.StateSending:
 		return errs.New(errs.Conflict, "The delivery is being sent right now")
-	case delivery.State.Settled():
-		err = h.starter.Resend(ctx, tenant, id, delivery.Attempts)
+	case delivery.SettledAt != nil:
+		err = h.starter.Resend(ctx, tenant, id, *delivery.SettledAt)
 	default:
 		err = h.starter.RetryNow(ctx, delivery.WorkflowID, id)
 	}

@@ -2,13 +2,8 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
-	"strings"
 	"time"
 
 	"posthaste/errs"
@@ -17,7 +12,6 @@ import (
 	"posthaste/workflows"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 )
 
 // eventStarter makes an event durable. It returns errs.Conflict when the id
@@ -26,12 +20,6 @@ import (
 type eventStarter interface {
 	DeliverEvent(ctx context.Context, event webhook.Event) (workflows.Accepted, error)
 }
-
-const headerIdempotencyKey = "Idempotency-Key"
-
-// keyNamespace makes event ids out of idempotency keys. It must never change:
-// a key sent again after an upgrade has to meet the same id.
-var keyNamespace = uuid.MustParse("6f1c3c0a-54d1-5a35-9a3c-1f7a2f0b7c55")
 
 // Bounds of an event's own members; data has the body's bound.
 const (
@@ -125,43 +113,6 @@ func (h *events) read(body *object, tenant, key string) (webhook.Event, error) {
 	return identified(event, given, key, occurredAt)
 }
 
-// identified gives the event its id: a new one, or the one that its key stands
-// for together with the hash that tells a repeated key from a reused one.
-func identified(event, given webhook.Event, key, occurredAt string) (webhook.Event, error) {
-	if key == "" {
-		id, err := uuid.NewV7()
-		event.ID = id.String()
-		return event, errs.Wrap(err, errs.Internal, "No id could be made")
-	}
-	event.ID = uuid.NewSHA1(keyNamespace, []byte(event.Tenant+"\x00"+key)).String()
-	hash, err := bodyHash(given, occurredAt)
-	event.BodyHash = hash
-	return event, err
-}
-
-// bodyHash is the SHA-256 of what a caller enqueued, in canonical form, so that
-// spacing makes no difference. The time counts as it was written: a default one
-// differs from call to call.
-func bodyHash(event webhook.Event, occurredAt string) (string, error) {
-	attributes, err := json.Marshal(event.Attributes)
-	if err != nil {
-		return "", fmt.Errorf("encoding attributes: %w", err)
-	}
-	source := event.Source
-	if source == "" {
-		source = webhook.SourceSystem
-	}
-	var whole strings.Builder
-	for _, part := range []string{
-		event.Type, event.Provider, string(source), string(event.Data), string(event.CustomData),
-		string(attributes), occurredAt,
-	} {
-		fmt.Fprintf(&whole, "%d:%s,", len(part), part) // lengths keep neighbours apart
-	}
-	digest := sha256.Sum256([]byte(whole.String()))
-	return hex.EncodeToString(digest[:]), nil
-}
-
 // canonical reads a member that travels as it is: an object in canonical form.
 func canonical(body *object, name string) webhook.JSON {
 	raw := body.raw(name)
@@ -211,21 +162,4 @@ func readTime(body *object, name, text string) time.Time {
 		body.fault(name, "%s", wantTime)
 	}
 	return at
-}
-
-// idempotencyKey returns the request's key; "" when it has none.
-func idempotencyKey(header http.Header) (string, error) {
-	keys := header.Values(headerIdempotencyKey)
-	if len(keys) == 0 {
-		return "", nil
-	}
-	key := keys[0]
-	visible := len(key) >= 1 && len(key) <= 255
-	for i := range len(key) {
-		visible = visible && key[i] > ' ' && key[i] < 0x7f
-	}
-	if len(keys) > 1 || !visible {
-		return "", errs.InvalidField(headerIdempotencyKey, "must be one value of 1 to 255 visible ASCII characters")
-	}
-	return key, nil
 }

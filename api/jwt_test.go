@@ -242,6 +242,20 @@ func TestKeySetIsNotReadForEveryUnknownKey(t *testing.T) {
 	require.Less(t, time.Since(started), 5*time.Second, "nobody waits for the rate limit")
 }
 
+func TestKeySetThatCannotBeReadRefusesTokens(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	keys, err := OpenKeySet(t.Context(), server.URL)
+	require.NoError(t, err, "the server may start before its identity provider")
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	_, _, err = newJWTAuthenticator("", keys, clock).authenticate(t.Context(), bearer(signWith(t, jwt.SigningMethodES256, "ec", key)))
+	require.True(t, errs.Is(err, errs.Unauthorized), "%v", err)
+	_, err = OpenKeySet(t.Context(), "::no address")
+	require.True(t, errs.Is(err, errs.Invalid), "%v", err)
+}
+
 func TestMintToken(t *testing.T) {
 	t.Parallel()
 	token, err := MintToken(testSecret, "acme", true, time.Hour, testNow)

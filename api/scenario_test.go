@@ -221,7 +221,7 @@ type fakeStarter struct {
 	events  []webhook.Event
 	tests   []webhook.Event
 	retries []string // workflow id and delivery id
-	resends []string // delivery id and attempts
+	resends []string // delivery ids
 
 	deliver func(webhook.Event) (workflows.Accepted, error)
 	retry   func(workflowID string) error
@@ -268,13 +268,13 @@ func (f *fakeStarter) RetryNow(_ context.Context, workflowID, deliveryID string)
 	return nil
 }
 
-func (f *fakeStarter) Resend(_ context.Context, _, deliveryID string, attempts int) error {
+func (f *fakeStarter) Resend(_ context.Context, _, deliveryID string, _ time.Time) error {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if f.refuse != nil {
 		return f.refuse
 	}
-	f.resends = append(f.resends, fmt.Sprintf("%s %d", deliveryID, attempts))
+	f.resends = append(f.resends, deliveryID)
 	return nil
 }
 

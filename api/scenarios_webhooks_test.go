@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"posthaste/models"
 
@@ -206,7 +207,17 @@ func updateScenarios() []scenario {
 		require.NoError(t, err)
 		require.Zero(t, stored.FailedInARow, "what failed before is forgiven")
 	}
+	forbidden := func(t *testing.T, w *world) {
+		t.Helper()
+		w.ids["webhook"] = w.addWebhook(t, w.tenant, models.Webhook{URL: "http://10.0.0.1/now-forbidden"}).ID
+		w.ids["fingerprint"] = w.fingerprint(t)
+	}
+	pauseForbidden := patch("pause what could no longer be created", `{"isActive":false}`, `"status":"paused"`)
+	pauseForbidden.arrange = forbidden
+	resumeForbidden := refuse("resume what could no longer be created", 400, `{"isActive":true}`, `"errors":{"url":`)
+	resumeForbidden.arrange = forbidden
 	return []scenario{
+		pauseForbidden, resumeForbidden,
 		patch("change one field", `{"name":"ERP"}`, `"name":"ERP"`, `"url":"https://hooks.acme.dev/in"`, `"X-Team":"blue"`),
 		patch("change nothing", `{}`, `"name":"CRM"`),
 		patch("change several fields", `{"url":"https://b.dev/y","events":["user.created"],"retry":{"mode":"never"},"timeoutSeconds":3}`, `"url":"https://b.dev/y"`, `"events":["user.created"]`, `"retry":{"mode":"never"}`, `"timeoutSeconds":3`),
@@ -271,6 +282,21 @@ func secretScenarios() []scenario {
 				require.Equal(t, shown, hook.Secret.Reveal())
 				require.NotEqual(t, seededSecret, shown)
 				require.Empty(t, hook.PreviousSecret, "the old secret stops at once")
+				require.Nil(t, hook.PreviousSecretUntil)
+			}),
+		},
+		{
+			name: "rotate ends an overlap under way", method: "POST", url: rotate, status: 200,
+			arrange: func(t *testing.T, w *world) {
+				t.Helper()
+				until := testNow.Add(time.Hour)
+				w.ids["webhook"] = w.addWebhook(t, w.tenant, models.Webhook{
+					URL: "https://hooks.acme.dev/overlap", PreviousSecret: seededSecret, PreviousSecretUntil: &until,
+				}).ID
+			},
+			after: stored(func(t *testing.T, _ *world, hook models.Webhook, _ string) {
+				t.Helper()
+				require.Empty(t, hook.PreviousSecret)
 				require.Nil(t, hook.PreviousSecretUntil)
 			}),
 		},

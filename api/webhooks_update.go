@@ -51,7 +51,9 @@ func (h *webhooks) apply(body *object, w *models.Webhook) error {
 	}
 	readWebhook(body, &s, s.Headers)
 	wanted := readActive(body)
-	judge(body, profile.CheckSubscription(&s, h.profiles.rules))
+	if !onlyPauses(body, wanted) {
+		judge(body, profile.CheckSubscription(&s, h.profiles.rules))
+	}
 	if err := body.done(); err != nil {
 		return err
 	}
@@ -61,6 +63,12 @@ func (h *webhooks) apply(body *object, w *models.Webhook) error {
 	}
 	setStatus(w, status)
 	return storeSubscription(s, w)
+}
+
+// onlyPauses tells whether the request does nothing but switch the webhook off.
+// That has to work even when the rules have changed since it was created.
+func onlyPauses(body *object, wanted *bool) bool {
+	return len(body.members) == 1 && wanted != nil && !*wanted
 }
 
 // readActive reads the switch; nil when it is not touched.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,11 +10,14 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
+
+	"posthaste/workflows"
 )
 
 // hook is a webhook as the API answers it.
 type hook struct {
 	ID           string   `json:"id"`
+	Name         string   `json:"name"`
 	Provider     string   `json:"provider"`
 	URL          string   `json:"url"`
 	Events       []string `json:"events"`
@@ -51,6 +55,22 @@ func (sys *system) enqueue(body string, headers ...string) accepted {
 	return into[accepted](sys.t, a)
 }
 
+// emit hands over an event of the default provider, built of its parts. Extra is
+// more JSON members, such as `"source":"api"`.
+func (sys *system) emit(eventType, data string, extra ...string) accepted {
+	sys.t.Helper()
+	members := append([]string{fmt.Sprintf(`"type":%q,"data":%s`, eventType, data)}, extra...)
+	return sys.enqueue("{" + strings.Join(members, ",") + "}")
+}
+
+// webhook reads a webhook.
+func (sys *system) webhook(id string) hook {
+	sys.t.Helper()
+	code, a := sys.call("GET", "/api/webhooks/"+id, "")
+	require.Equal(sys.t, http.StatusOK, code, a.raw)
+	return into[hook](sys.t, a)
+}
+
 // seenEvent is one event with its deliveries, as the API answers it.
 type seenEvent struct {
 	ID          string         `json:"id"`
@@ -65,6 +85,7 @@ type seenDelivery struct {
 	State     string        `json:"state"`
 	Reason    string        `json:"reason"`
 	Attempts  int           `json:"attemptCount"`
+	SettledAt string        `json:"settledAt"`
 	History   []seenAttempt `json:"attempts"`
 }
 
@@ -78,6 +99,7 @@ type seenAttempt struct {
 	Success     bool   `json:"success"`
 	Reason      string `json:"reason"`
 	DeliveredAt string `json:"deliveredAt"`
+	Body        string `json:"responseBody"`
 	Test        bool   `json:"test"`
 }
 
@@ -110,6 +132,26 @@ func (sys *system) awaitStates(eventID string, within time.Duration, want ...str
 		<-time.After(25 * time.Millisecond)
 	}
 	return deliveries
+}
+
+// awaitUnwanted waits until the event is on record, and that is for no webhook:
+// its deliveries are written together with it.
+func (sys *system) awaitUnwanted(eventID string) {
+	sys.t.Helper()
+	sys.await("the event on record", 20*time.Second, func() bool { return sys.event(eventID).ID == eventID })
+	require.Empty(sys.t, sys.event(eventID).Deliveries)
+}
+
+// awaitDone waits until the event's workflow has ended: nothing more will come
+// of it. It returns how many deliveries settled in each state.
+func (sys *system) awaitDone(eventID string) map[string]int {
+	sys.t.Helper()
+	ctx, cancel := context.WithTimeout(sys.t.Context(), 30*time.Second)
+	defer cancel()
+	var result struct{ Deliveries map[string]int }
+	id := workflows.EventWorkflowID(sys.tenant, eventID)
+	require.NoError(sys.t, sys.temporalClient().GetWorkflow(ctx, id, "").Get(ctx, &result), id)
+	return result.Deliveries
 }
 
 func sameWords(a, b []string) bool {

@@ -25,7 +25,8 @@ type devRun struct {
 	cmd  *exec.Cmd
 	mu   sync.Mutex
 	text bytes.Buffer
-	done chan error
+	done chan struct{} // closed when it has ended
+	exit error         // how it ended
 }
 
 // devPorts are the ports of one `posthaste dev`.
@@ -46,7 +47,7 @@ func (p devPorts) flags(dir string) []string {
 
 func startDev(t *testing.T, args []string, env ...string) *devRun {
 	t.Helper()
-	d := &devRun{t: t, cmd: exec.Command(posthaste, args...), done: make(chan error, 1)}
+	d := &devRun{t: t, cmd: exec.Command(posthaste, args...), done: make(chan struct{})}
 	d.cmd.Env = append(os.Environ(), env...)
 	reader, writer := io.Pipe()
 	d.cmd.Stdout, d.cmd.Stderr = writer, writer
@@ -59,7 +60,7 @@ func startDev(t *testing.T, args []string, env ...string) *devRun {
 			d.mu.Unlock()
 		}
 	}()
-	go func() { err := d.cmd.Wait(); _ = writer.Close(); d.done <- err; close(d.done) }()
+	go func() { d.exit = d.cmd.Wait(); _ = writer.Close(); close(d.done) }()
 	t.Cleanup(func() {
 		_ = d.cmd.Process.Kill()
 		<-d.done
@@ -92,8 +93,8 @@ func (d *devRun) interrupt() {
 	d.t.Helper()
 	require.NoError(d.t, d.cmd.Process.Signal(syscall.SIGINT))
 	select {
-	case err := <-d.done:
-		require.NoError(d.t, err, "Ctrl-C is an orderly end")
+	case <-d.done:
+		require.NoError(d.t, d.exit, "Ctrl-C is an orderly end")
 	case <-time.After(30 * time.Second):
 		d.t.Fatal("did not end within 30 s of Ctrl-C")
 	}
@@ -196,8 +197,8 @@ func TestDevSaysWhatIsWrongInOneSentence(t *testing.T) {
 			t.Parallel()
 			d := startDev(t, tc.give(t, t.TempDir(), newDevPorts()))
 			select {
-			case err := <-d.done:
-				require.Error(t, err)
+			case <-d.done:
+				require.Error(t, d.exit)
 			case <-time.After(60 * time.Second):
 				t.Fatal("did not give up")
 			}

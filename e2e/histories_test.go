@@ -122,10 +122,12 @@ func stories() map[string]func(*system) map[string]string {
 			sys.createWebhook(newReceiver(sys.t, statuses(500, 200)).URL, `"retry":{"mode":"never"}`)
 			event := sys.enqueue(paid)
 			delivery := sys.awaitStates(event.ID, 10*time.Second, "failed")[0]
+			settled, err := time.Parse(time.RFC3339, delivery.SettledAt)
+			require.NoError(sys.t, err)
 			code, a := sys.call("POST", "/api/deliveries/"+delivery.ID+"/retry", "")
 			require.Equal(sys.t, 202, code, a.raw)
 			sys.awaitStates(event.ID, 20*time.Second, "delivered")
-			return map[string]string{"": workflows.ResendWorkflowID("acme", delivery.ID, 1)}
+			return map[string]string{"": workflows.ResendWorkflowID("acme", delivery.ID, settled)}
 		},
 		"duplicate-run": func(sys *system) map[string]string {
 			rec := newReceiver(sys.t, nil)

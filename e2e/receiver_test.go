@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +27,7 @@ type receiver struct {
 // arrival is one request as it came in.
 type arrival struct {
 	at     time.Time
+	method string
 	path   string
 	header http.Header
 	body   string
@@ -42,7 +46,7 @@ func newReceiver(t *testing.T, answer func(n int, w http.ResponseWriter, r *http
 func (rec *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	rec.mu.Lock()
-	rec.arrivals = append(rec.arrivals, arrival{at: time.Now(), path: r.URL.Path, header: r.Header, body: string(body)})
+	rec.arrivals = append(rec.arrivals, arrival{at: time.Now(), method: r.Method, path: r.URL.Path, header: r.Header, body: string(body)})
 	n := len(rec.arrivals)
 	rec.mu.Unlock()
 	if rec.answer == nil {
@@ -76,4 +80,11 @@ func status(code int) func(int, http.ResponseWriter, *http.Request) {
 // the last.
 func statuses(codes ...int) func(int, http.ResponseWriter, *http.Request) {
 	return func(n int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(codes[min(n, len(codes))-1]) }
+}
+
+// hmacHex is what a receiver computes to check a signature.
+func hmacHex(secret, text string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -29,8 +29,10 @@ type system struct {
 	namespace string
 	env       []string
 	api       string
+	tenant    string
 	token     string
 	processes int
+	temporal  client.Client
 }
 
 // settings are what a test may choose.
@@ -65,8 +67,7 @@ func install(t *testing.T, s settings) *system {
 		"POSTHASTE_ALLOW_NETWORKS=127.0.0.0/8",
 	}, s.env...)
 	run(t, sys.env, "migrate", "up")
-	sys.token = sys.tokenFor("acme")
-	return sys
+	return sys.as(t, "acme")
 }
 
 // up installs and starts one process with API and worker.
@@ -75,6 +76,35 @@ func up(t *testing.T, s settings) *system {
 	sys := install(t, s)
 	sys.start("all").awaitReady()
 	return sys
+}
+
+// as is the same installation as one test and one tenant see it.
+func (sys *system) as(t *testing.T, tenant string) *system {
+	t.Helper()
+	view := *sys
+	view.t, view.tenant, view.temporal = t, tenant, nil
+	view.token = view.tokenFor(tenant)
+	return &view
+}
+
+// acceptance is one case of sources/REQUIREMENTS.md section 4, known by its id.
+type acceptance struct {
+	name string
+	run  func(*system)
+}
+
+// accept runs a provider's cases side by side in one installation, each as a
+// tenant of its own.
+func accept(t *testing.T, provider string, cases ...acceptance) {
+	t.Helper()
+	sys := up(t, settings{env: []string{"POSTHASTE_PROVIDER=" + provider}})
+	for i, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			id, _, _ := strings.Cut(c.name, "_")
+			c.run(sys.as(t, fmt.Sprintf("%s-%d", strings.ToLower(id), i)))
+		})
+	}
 }
 
 func (sys *system) tokenFor(tenant string) string {
@@ -99,21 +129,22 @@ type process struct {
 	sys  *system
 	cmd  *exec.Cmd
 	log  string
-	done chan error
+	done chan struct{} // closed when it has ended
+	exit error         // how it ended
 }
 
 // start runs `posthaste serve` in a role.
 func (sys *system) start(role string, env ...string) *process {
 	sys.t.Helper()
 	sys.processes++
-	p := &process{sys: sys, log: filepath.Join(sys.dir, fmt.Sprintf("serve-%d.log", sys.processes)), done: make(chan error, 1)}
+	p := &process{sys: sys, log: filepath.Join(sys.dir, fmt.Sprintf("serve-%d.log", sys.processes)), done: make(chan struct{})}
 	log, err := os.Create(p.log)
 	require.NoError(sys.t, err)
 	p.cmd = exec.Command(posthaste, "serve", "--role", role)
 	p.cmd.Env = append(append(os.Environ(), sys.env...), env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	require.NoError(sys.t, p.cmd.Start())
-	go func() { p.done <- p.cmd.Wait(); close(p.done) }()
+	go func() { p.exit = p.cmd.Wait(); close(p.done) }()
 	sys.t.Cleanup(func() {
 		p.kill()
 		if sys.t.Failed() {
@@ -149,8 +180,8 @@ func (p *process) stop() {
 	p.sys.t.Helper()
 	require.NoError(p.sys.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
-	case err := <-p.done:
-		require.NoError(p.sys.t, err, "a graceful stop exits with 0")
+	case <-p.done:
+		require.NoError(p.sys.t, p.exit, "a graceful stop exits with 0")
 	case <-time.After(70 * time.Second):
 		p.sys.t.Fatal("did not stop within 70 s of SIGTERM")
 	}
@@ -221,9 +252,13 @@ func into[T any](t *testing.T, a answer) T {
 // temporalClient is for looking at workflows as an operator does.
 func (sys *system) temporalClient() client.Client {
 	sys.t.Helper()
+	if sys.temporal != nil {
+		return sys.temporal
+	}
 	c, err := client.Dial(client.Options{HostPort: temporal.address, Namespace: sys.namespace, Logger: quiet{}})
 	require.NoError(sys.t, err)
 	sys.t.Cleanup(c.Close)
+	sys.temporal = c
 	return c
 }
 

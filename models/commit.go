@@ -60,7 +60,10 @@ const guard = "d.tenant = v.tenant AND d.attempts = v.attempts AND d.state = v.s
 // moveDeliveries brings the deliveries that are still as they were loaded to
 // their new state and returns their rows by id.
 func (s *Store) moveDeliveries(tx *gorm.DB, group []*entry, wait bool) (map[string]*deliveryRow, error) {
-	source, args := s.db.dialect.selectFrom(moves(group))
+	source, args, err := s.db.dialect.selectFrom(moves(group))
+	if err != nil {
+		return nil, err
+	}
 	sql := "WITH v AS (" + source + ")"
 	from := " FROM v"
 	if s.db.dialect == postgresDialect && !wait {
@@ -131,11 +134,13 @@ func (s *Store) insertAttempts(tx *gorm.DB, group []*entry, moved map[string]*de
 	if len(b.rows) == 0 {
 		return nil
 	}
-	source, args := s.db.dialect.selectFrom(b)
+	source, args, err := s.db.dialect.selectFrom(b)
+	if err != nil {
+		return err
+	}
 	return tx.Exec("INSERT INTO attempts ("+b.names()+") "+source, args...).Error
 }
 
-// orNull stores nothing as NULL.
 // jsonPairs writes headers in their order; none at all is stored as NULL.
 func jsonPairs(headers [][2]string) []byte {
 	if len(headers) == 0 {
@@ -145,6 +150,7 @@ func jsonPairs(headers [][2]string) []byte {
 	return text
 }
 
+// orNull stores nothing as NULL.
 func orNull(body []byte) []byte {
 	if len(body) == 0 {
 		return nil

@@ -34,6 +34,7 @@ const (
 	listEvents     = "e"
 	listDeliveries = "d"
 	listAttempts   = "a"
+	listAPIKeys    = "k"
 )
 
 // cursorVersion changes when the form of a cursor does; older ones are then

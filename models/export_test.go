@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/gorm"
@@ -67,6 +68,31 @@ func (s *Store) HoldCommits(ctx context.Context) (release func() error, err erro
 // InTransaction runs fn in a transaction that write would repeat.
 func (s *Store) InTransaction(ctx context.Context, fn func() error) error {
 	return s.write(ctx, func(*gorm.DB) error { return fn() })
+}
+
+// SelectRows builds the statement that carries a row of one column of each kind.
+func SelectRows(postgres bool, row ...any) (string, []any, error) {
+	d := sqliteDialect
+	if postgres {
+		d = postgresDialect
+	}
+	b := &batch{columns: []column{{"a", textCol}, {"b", numberCol}, {"c", boolCol}, {"d", bytesCol}, {"e", timeCol}}}
+	b.add(row...)
+	return d.selectFrom(b)
+}
+
+// Instant is a time as the store hands it to a statement.
+func Instant(t time.Time) any { return moment(t) }
+
+// MigrateTo takes the schema up or down to a version.
+func MigrateTo(ctx context.Context, url string, version int64) error {
+	return withMigrator(ctx, url, func(m *goose.Provider) error {
+		_, err := m.UpTo(ctx, version)
+		if err == nil {
+			_, err = m.DownTo(ctx, version)
+		}
+		return err
+	})
 }
 
 // MigrateDown takes the schema back to nothing.

@@ -136,7 +136,10 @@ func (s *Store) storeHealth(tx *gorm.DB, webhooks healthOf) error {
 	if len(b.rows) == 0 {
 		return nil
 	}
-	source, args := s.db.dialect.selectFrom(b)
+	source, args, err := s.db.dialect.selectFrom(b)
+	if err != nil {
+		return err
+	}
 	return tx.Exec("WITH v AS ("+source+`) UPDATE webhooks SET failed_in_a_row = v.failed, status = v.status,
 		status_reason = v.reason, status_at = v.status_at, updated_at = v.updated_at FROM v WHERE webhooks.id = v.id`,
 		args...).Error

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,7 +60,7 @@ func TestMigrateDownAndUpAgain(t *testing.T) {
 			_, d := w.delivery("acme")
 			w.record(d, models.StepDeliver)
 			require.NoError(t, models.MigrateDown(t.Context(), url))
-			_, err := models.Open(t.Context(), models.Options{URL: url, Sealer: modelstest.Sealer()})
+			_, err := models.Open(t.Context(), models.Options{URL: url, Sealer: modelstest.Sealer(), Now: time.Now})
 			require.ErrorContains(t, err, "lacks migrations")
 		}
 	})

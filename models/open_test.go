@@ -47,7 +47,7 @@ func TestDatabaseURLs(t *testing.T) {
 		_, err := models.CheckURL(bad)
 		requireCode(t, errs.Invalid, err)
 		require.NotContains(t, err.Error(), "hush")
-		_, err = models.Open(t.Context(), models.Options{URL: bad, Sealer: modelstest.Sealer()})
+		_, err = models.Open(t.Context(), models.Options{URL: bad, Sealer: modelstest.Sealer(), Now: time.Now})
 		requireCode(t, errs.Invalid, err)
 		_, err = models.MigrateUp(t.Context(), bad)
 		requireCode(t, errs.Invalid, err)
@@ -74,7 +74,7 @@ func TestADatabaseThatCannotBeUsed(t *testing.T) {
 		"sqlite://" + text: "Cannot open the database file " + text,
 		"sqlite://" + dir:  "Cannot open the database file " + dir,
 	} {
-		_, err := models.Open(t.Context(), models.Options{URL: url, Sealer: modelstest.Sealer()})
+		_, err := models.Open(t.Context(), models.Options{URL: url, Sealer: modelstest.Sealer(), Now: time.Now})
 		require.Error(t, err, url)
 		var coded *errs.Error
 		require.ErrorAs(t, err, &coded)
@@ -86,10 +86,12 @@ func TestADatabaseThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-func TestOpenNeedsASealer(t *testing.T) {
+func TestOpenNeedsASealerAndAClock(t *testing.T) {
 	t.Parallel()
 	_, err := models.Open(t.Context(), models.Options{URL: modelstest.URL(t, modelstest.SQLite)})
 	require.ErrorContains(t, err, "never stored in plain")
+	_, err = models.Open(t.Context(), models.Options{URL: modelstest.URL(t, modelstest.SQLite), Sealer: modelstest.Sealer()})
+	require.ErrorContains(t, err, "needs a clock")
 }
 
 func TestOpenNeedsMigrations(t *testing.T) {
@@ -97,7 +99,7 @@ func TestOpenNeedsMigrations(t *testing.T) {
 	for _, kind := range modelstest.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			_, err := models.Open(t.Context(), models.Options{URL: modelstest.URL(t, kind), Sealer: modelstest.Sealer()})
+			_, err := models.Open(t.Context(), models.Options{URL: modelstest.URL(t, kind), Sealer: modelstest.Sealer(), Now: time.Now})
 			require.ErrorContains(t, err, "run posthaste migrate up")
 		})
 	}

@@ -70,8 +70,7 @@ type entry struct {
 	headers []byte   // the attempt's request headers, sealed
 	to      State
 	now     time.Time
-	ctx     context.Context // the caller's, for what is settled alone
-	result  chan error      // takes exactly one value
+	result  chan error // takes exactly one value
 }
 
 // prepare checks a record and does all that needs no database, so that the

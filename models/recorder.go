@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,9 +31,9 @@ type recorder struct {
 	wake  chan struct{} // holds a token while there may be work
 	done  chan struct{} // closed when the committer has ended
 	slots chan struct{} // bounds the records that are settled alone
-	alone sync.WaitGroup
 
 	mu       sync.Mutex
+	calls    sync.WaitGroup // every call of record that was let in
 	waiting  []*entry
 	inFlight int
 	closed   bool
@@ -62,26 +63,41 @@ func (r *recorder) stats() Stats {
 	}
 }
 
+// errAlone is the committer's answer to a record that could not be stored with
+// its group: be it stale, locked, gone or bad, its caller settles it alone.
+var errAlone = errors.New("settle this record alone")
+
 // record hands an entry over and waits for its result.
 func (r *recorder) record(ctx context.Context, e *entry) error {
 	if err := ctx.Err(); err != nil {
 		return translate(err)
 	}
-	e.ctx = ctx
-	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
+	if !r.handOver(e) {
 		return unavailable(nil, "The ledger is closed")
 	}
-	r.waiting = append(r.waiting, e)
-	r.mu.Unlock()
-	r.signal()
+	defer r.calls.Done()
 	select {
 	case err := <-e.result:
+		if errors.Is(err, errAlone) {
+			return r.settleAlone(ctx, e)
+		}
 		return err
 	case <-ctx.Done():
 		return unavailable(ctx.Err(), "The record was not waited for")
 	}
+}
+
+// handOver queues an entry, unless the recorder is closed.
+func (r *recorder) handOver(e *entry) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.calls.Add(1)
+	r.waiting = append(r.waiting, e)
+	r.signal()
+	return true
 }
 
 func (r *recorder) signal() {
@@ -98,7 +114,7 @@ func (r *recorder) close() {
 	r.mu.Unlock()
 	r.signal()
 	<-r.done
-	r.alone.Wait()
+	r.calls.Wait()
 }
 
 // run is the committer: the one goroutine that takes groups.
@@ -142,8 +158,8 @@ func (r *recorder) take() (group []*entry, closing bool) {
 }
 
 // commitGroup stores a group and gives each caller its answer. What could not
-// be stored with the others, be it the whole group, is settled one by one, away
-// from the committer, so that a bad record harms nobody.
+// be stored with the others, be it the whole group, is left to the callers one
+// by one, so that a bad record harms nobody and the committer goes on.
 func (r *recorder) commitGroup(group []*entry) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
@@ -153,42 +169,41 @@ func (r *recorder) commitGroup(group []*entry) {
 		moved, err = r.store.commit(tx, group, false)
 		return err
 	})
-	if errs.Is(err, errs.Unavailable) {
-		for _, e := range group { // each on its own would find the same
-			e.result <- err
-		}
-		return
-	}
-	if err != nil {
+	answer := errAlone
+	switch {
+	case errs.Is(err, errs.Unavailable):
+		moved, answer = nil, err // each one alone would find the same
+	case err != nil:
 		moved = nil
 		r.store.logger.Warn("a group of records is settled one by one", "records", len(group), "error", err)
-	}
-	if len(moved) > 0 {
+	case len(moved) > 0:
 		r.commits.Add(1)
 		r.records.Add(uint64(len(moved)))
 	}
 	for _, e := range group {
 		if moved[e.record.Delivery.ID] {
 			e.result <- nil
-			continue
+		} else {
+			e.result <- answer
 		}
-		r.settleAlone(e)
 	}
 }
 
-// settleAlone answers one entry from a goroutine of its own.
-func (r *recorder) settleAlone(e *entry) {
+// settleAlone stores one entry in a transaction of its own.
+func (r *recorder) settleAlone(ctx context.Context, e *entry) error {
 	r.left.Add(1)
-	r.alone.Go(func() {
-		r.slots <- struct{}{}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	select {
+	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
-		ctx, cancel := context.WithTimeout(e.ctx, commitTimeout)
-		defer cancel()
-		err := r.store.settleAlone(ctx, e)
-		if err == nil {
-			r.commits.Add(1)
-			r.records.Add(1)
-		}
-		e.result <- err
-	})
+	case <-ctx.Done():
+		return unavailable(ctx.Err(), "The record was not waited for")
+	}
+	err := r.store.settleAlone(ctx, e)
+	if err == nil {
+		r.commits.Add(1)
+		r.records.Add(1)
+	}
+	return err
 }

@@ -39,7 +39,7 @@ func (w world) deliveries(n int) []models.Delivery {
 	for _, plan := range w.resolve(events...) {
 		list = append(list, plan.Deliveries...)
 	}
-	require.Equal(w.t, n, len(list))
+	require.Len(w.t, list, n)
 	return list
 }
 

@@ -138,9 +138,12 @@ func (s *Store) insertEvents(tx *gorm.DB, events map[eventKey]Event, keys []even
 	}
 	fresh := make(map[eventKey]bool, len(keys))
 	for _, part := range b.parts() {
-		source, args := s.db.dialect.selectFrom(part)
+		source, args, err := s.db.dialect.selectFrom(part)
+		if err != nil {
+			return nil, err
+		}
 		var rows []eventRow
-		err := query(tx, &rows, "INSERT INTO events ("+part.names()+") SELECT * FROM ("+source+") AS v WHERE true"+
+		err = query(tx, &rows, "INSERT INTO events ("+part.names()+") SELECT * FROM ("+source+") AS v WHERE true"+
 			" ON CONFLICT (tenant, id) DO NOTHING RETURNING tenant, id", args...)
 		if err != nil {
 			return nil, err
@@ -208,7 +211,10 @@ func (s *Store) insertDeliveries(tx *gorm.DB, planned []Delivery) error {
 			moment(d.CreatedAt), moment(d.UpdatedAt), momentPtr(d.SettledAt))
 	}
 	for _, part := range b.parts() {
-		source, args := s.db.dialect.selectFrom(part)
+		source, args, err := s.db.dialect.selectFrom(part)
+		if err != nil {
+			return err
+		}
 		if err := tx.Exec("INSERT INTO deliveries ("+part.names()+") "+source, args...).Error; err != nil {
 			return err
 		}

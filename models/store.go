@@ -23,13 +23,15 @@ type Options struct {
 	URL string
 	// Sealer encrypts secrets and custom headers at rest; required.
 	Sealer Sealer
-	// Now is the clock; time.Now when nil.
+	// Now is the clock; required.
 	Now func() time.Time
 	// Logger is told of what was handled but should be known; silent when nil.
 	Logger *slog.Logger
 	// MaxConnections caps the connections to PostgreSQL; DefaultMaxConnections
 	// when 0. SQLite has one for writing and a few for reading.
 	MaxConnections int
+	// DefaultLimits are those of every tenant that PutTenant gave none.
+	DefaultLimits Limits
 }
 
 // DefaultMaxConnections suits a PostgreSQL with its default limit of 100 and a
@@ -45,6 +47,7 @@ const maxTries = 5
 type Store struct {
 	db       *database
 	sealer   Sealer
+	limits   Limits // of tenants without a row
 	now      func() time.Time
 	logger   *slog.Logger
 	recorder *recorder
@@ -58,7 +61,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errs.New(errs.Internal, "The ledger needs a Sealer: secrets are never stored in plain")
 	}
 	if o.Now == nil {
-		o.Now = time.Now
+		return nil, errs.New(errs.Internal, "The ledger needs a clock")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -79,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		db: db, sealer: o.Sealer, logger: o.Logger,
+		db: db, sealer: o.Sealer, limits: o.DefaultLimits, logger: o.Logger,
 		now: func() time.Time { return toMicros(o.Now()) },
 	}
 	s.recorder = newRecorder(s, max(1, o.MaxConnections/2))

@@ -11,7 +11,7 @@ import (
 
 // ofAnother lists every method that takes ids, called by tenant zeta with the
 // ids of tenant acme, and by acme with ids that cannot exist.
-func ofAnother(w world, tenant string, hook, event, delivery string) map[string]error {
+func ofAnother(w world, tenant string, hook, event, delivery, key string) map[string]error {
 	ctx, s := w.t.Context(), w.store
 	calls := map[string]error{}
 	_, calls["Webhook"] = s.Webhook(ctx, tenant, hook)
@@ -19,6 +19,7 @@ func ofAnother(w world, tenant string, hook, event, delivery string) map[string]
 		h.Name = "stolen"
 		return nil
 	})
+	calls["DeleteAPIKey"] = s.DeleteAPIKey(ctx, tenant, key)
 	calls["DeleteWebhook"] = s.DeleteWebhook(ctx, tenant, hook)
 	_, calls["History"] = s.History(ctx, models.HistoryFilter{Tenant: tenant, WebhookID: hook})
 	_, calls["Event"] = s.Event(ctx, tenant, event)
@@ -40,7 +41,8 @@ func TestTenantsAreApart(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {
 		hook, d := w.delivery("acme")
 		w.delivery("zeta")
-		for name, err := range ofAnother(w, "zeta", hook.ID, d.EventID, d.ID) {
+		key := w.apiKey("acme")
+		for name, err := range ofAnother(w, "zeta", hook.ID, d.EventID, d.ID, key.ID) {
 			require.Error(t, err, name)
 			require.Equal(t, errs.NotFound, errs.CodeOf(err), "%s: %v", name, err)
 		}
@@ -56,6 +58,13 @@ func TestTenantsAreApart(t *testing.T) {
 		require.Len(t, events.Items, 1)
 		require.NotEqual(t, d.EventID, events.Items[0].ID)
 
+		keys, err := w.store.APIKeys(t.Context(), models.APIKeyFilter{Tenant: "zeta"})
+		require.NoError(t, err)
+		require.Empty(t, keys.Items)
+		kept, err := w.store.APIKeyByHash(t.Context(), key.Hash)
+		require.NoError(t, err)
+		require.Equal(t, key, kept)
+
 		after, attempts := w.reload(d)
 		require.Equal(t, d, after, "nothing that zeta tried had an effect")
 		require.Empty(t, attempts)
@@ -67,7 +76,7 @@ func TestIDsThatCannotExist(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {
 		long := string(make([]byte, 10_000))
 		for _, id := range []string{"", "x", "\x00", "a\x00b", "\xff\xfe", long, "' OR 1=1 --", "%", "🧾"} {
-			for name, err := range ofAnother(w, "acme", id, id, id) {
+			for name, err := range ofAnother(w, "acme", id, id, id, id) {
 				require.Error(t, err, name)
 				require.Equal(t, errs.NotFound, errs.CodeOf(err), "%s with %q: %v", name, id, err)
 			}

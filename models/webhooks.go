@@ -10,7 +10,8 @@ import (
 
 // CreateWebhook stores a new webhook and fills in its id, times and, where they
 // are empty, its status. Conflict when the tenant has a webhook of the same
-// provider with the same URL and the same set of events.
+// provider with the same URL and the same set of events; LimitExceeded when it
+// has as many webhooks as it may.
 func (s *Store) CreateWebhook(ctx context.Context, w *Webhook) error {
 	now := s.now()
 	if w.ID == "" {
@@ -24,7 +25,12 @@ func (s *Store) CreateWebhook(ctx context.Context, w *Webhook) error {
 	if err != nil {
 		return err
 	}
-	err = s.write(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error })
+	err = s.write(ctx, func(tx *gorm.DB) error {
+		if err := s.roomForWebhook(tx, w.Tenant); err != nil {
+			return err
+		}
+		return tx.Create(&row).Error
+	})
 	return sameWebhook(err)
 }
 
@@ -128,19 +134,40 @@ func (s *Store) UpdateWebhook(ctx context.Context, tenant, id string, change fun
 	return w, nil
 }
 
+// deleteChunk is how many deliveries one transaction deletes: so few that on
+// SQLite, with its one writer, others wait some hundredths of a second.
+const deleteChunk = 1000
+
 // DeleteWebhook removes a webhook with its deliveries and attempts, for good.
-// Events stay: they may concern others.
+// Events stay: they may concern others. A long history goes in several
+// transactions, oldest first and the webhook itself last, because a million
+// rows in one would hold up everybody else; when it ends early, call it again.
 func (s *Store) DeleteWebhook(ctx context.Context, tenant, id string) error {
-	if !couldExist(tenant, id) {
-		return noWebhook()
-	}
-	return s.write(ctx, func(tx *gorm.DB) error {
-		done := tx.Exec("DELETE FROM webhooks WHERE tenant = ? AND id = ?", tenant, id)
-		if done.Error == nil && done.RowsAffected == 0 {
-			return noWebhook()
+	for {
+		left := false
+		err := s.write(ctx, func(tx *gorm.DB) error {
+			var err error
+			left, err = s.deleteSome(tx, tenant, id)
+			return err
+		})
+		if err != nil || !left {
+			return err
 		}
-		return done.Error
-	})
+	}
+}
+
+// deleteSome deletes the oldest deliveries of a webhook and, when there are no
+// others, the webhook. It says whether anything is left.
+func (s *Store) deleteSome(tx *gorm.DB, tenant, id string) (left bool, err error) {
+	if _, err := s.webhookRow(tx, tenant, id, s.db.dialect.lock("webhooks", false)); err != nil {
+		return false, err
+	}
+	done := tx.Exec(`DELETE FROM deliveries WHERE id IN
+		(SELECT id FROM deliveries WHERE webhook_id = ? ORDER BY id LIMIT ?)`, id, deleteChunk)
+	if done.Error != nil || done.RowsAffected == deleteChunk {
+		return true, done.Error
+	}
+	return false, tx.Exec("DELETE FROM webhooks WHERE id = ?", id).Error
 }
 
 func noWebhook() error { return errs.New(errs.NotFound, "There is no such webhook") }

@@ -3,7 +3,6 @@ package models_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -158,6 +157,28 @@ func TestDeleteLeavesNoRow(t *testing.T) {
 	})
 }
 
+// A long history takes several transactions; in the end it is all gone.
+func TestDeleteOfALongHistory(t *testing.T) {
+	onBoth(t, func(t *testing.T, w world) {
+		hook, kept := w.webhook("acme"), w.webhook("zeta")
+		w.deliveryTo(kept)
+		for range 3 {
+			var events []models.Event
+			for range 850 {
+				events = append(events, w.event("acme"))
+			}
+			w.resolve(events...)
+		}
+		w.record(w.deliveryTo(hook), models.StepFailRetry)
+		requireCode(t, errs.NotFound, w.store.DeleteWebhook(t.Context(), "zeta", hook.ID))
+		require.Equal(t, 2552, w.count("SELECT COUNT(*) FROM deliveries"))
+		require.NoError(t, w.store.DeleteWebhook(t.Context(), "acme", hook.ID))
+		require.Equal(t, 1, w.count("SELECT COUNT(*) FROM deliveries"))
+		require.Zero(t, w.count("SELECT COUNT(*) FROM attempts"))
+		require.Equal(t, 1, w.count("SELECT COUNT(*) FROM webhooks"))
+	})
+}
+
 func TestListWebhooks(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {
 		var ids []string
@@ -205,7 +226,7 @@ func TestListWebhooks(t *testing.T) {
 		} {
 			page, err := w.store.Webhooks(t.Context(), test.give)
 			require.NoError(t, err)
-			require.Len(t, page.Items, test.want, fmt.Sprintf("%+v", test.give))
+			require.Len(t, page.Items, test.want, "%+v", test.give)
 			require.Empty(t, page.NextCursor)
 		}
 	})

@@ -4,6 +4,7 @@ package worker
 
 import (
 	"cmp"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -24,30 +25,44 @@ type Options struct {
 // Worker runs both task queues of Posthaste.
 type Worker struct {
 	events, deliveries sdkworker.Worker
+	broken             atomic.Pointer[error] // what made the SDK give up
 }
 
 // New returns a worker on the client. For eager start this must be the client
 // that the API starts workflows with.
 func New(c client.Client, effects *activities.Activities, o Options) *Worker {
-	events := sdkworker.New(c, workflows.TaskQueue, sdkworker.Options{
+	w := &Worker{}
+	giveUp := func(err error) { w.broken.Store(&err) }
+	w.events = sdkworker.New(c, workflows.TaskQueue, sdkworker.Options{
 		MaxConcurrentWorkflowTaskExecutionSize:  cmp.Or(o.FastSlots, 1_000),
 		MaxConcurrentLocalActivityExecutionSize: cmp.Or(o.FastSlots, 1_000),
 		MaxConcurrentWorkflowTaskPollers:        cmp.Or(o.Pollers, 8),
 		LocalActivityWorkerOnly:                 true, // regular activities have a queue of their own
 		WorkerStopTimeout:                       cmp.Or(o.StopTimeout, 50*time.Second),
+		OnFatalError:                            giveUp,
 	})
-	events.RegisterWorkflow(workflows.DeliverEvent)
-	events.RegisterWorkflow(workflows.DeliverPage)
-	events.RegisterWorkflow(workflows.ResendDelivery)
-	events.RegisterActivity(effects)
-	deliveries := sdkworker.New(c, workflows.DeliveriesTaskQueue, sdkworker.Options{
+	w.events.RegisterWorkflow(workflows.DeliverEvent)
+	w.events.RegisterWorkflow(workflows.DeliverPage)
+	w.events.RegisterWorkflow(workflows.ResendDelivery)
+	w.events.RegisterActivity(effects)
+	w.deliveries = sdkworker.New(c, workflows.DeliveriesTaskQueue, sdkworker.Options{
 		MaxConcurrentActivityExecutionSize: cmp.Or(o.DurableSlots, 10_000),
 		MaxConcurrentActivityTaskPollers:   cmp.Or(o.Pollers, 8),
 		DisableWorkflowWorker:              true,
 		WorkerStopTimeout:                  cmp.Or(o.StopTimeout, 50*time.Second),
+		OnFatalError:                       giveUp,
 	})
-	deliveries.RegisterActivity(effects)
-	return &Worker{events: events, deliveries: deliveries}
+	w.deliveries.RegisterActivity(effects)
+	return w
+}
+
+// Healthy returns what made the worker give up polling, which needs a restart
+// (a namespace that was deleted, a credential that was revoked).
+func (w *Worker) Healthy() error {
+	if err := w.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Start begins to work. Start the worker before the API: only a running worker

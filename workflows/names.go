@@ -5,6 +5,7 @@ package workflows
 
 import (
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 )
@@ -56,10 +57,10 @@ func TestWorkflowID(tenant, firstEventID string) string {
 }
 
 // ResendWorkflowID is the id of the workflow that sends a settled delivery
-// again. Attempts, the number made so far, tells one such request from the next
-// and makes a double click one request.
-func ResendWorkflowID(tenant, deliveryID string, attempts int) string {
-	return fmt.Sprintf("resend/%s/%s/%d", tenant, deliveryID, attempts)
+// again. When it had settled tells one such request from the next, and makes a
+// double click one request.
+func ResendWorkflowID(tenant, deliveryID string, settledAt time.Time) string {
+	return fmt.Sprintf("resend/%s/%s/%d", tenant, deliveryID, settledAt.UnixMilli())
 }
 
 // PageWorkflowID is the id of the child that delivers one page of an event's

@@ -159,17 +159,11 @@ func (r *round) durable(ctx workflow.Context, d *delivery) error {
 		var result activities.DeliverResult
 		err := workflow.ExecuteActivity(durableLane(waiting, r.tenant, d), a.Deliver, input).Get(ctx, &result)
 		d.stopWaiting = nil
-		switch {
-		case err == nil:
-			r.note(result)
-			r.show(ctx)
-		case ctx.Err() != nil:
-			return nil
-		case d.now:
-			workflow.GetLogger(ctx).Info("tried now on request", "delivery", d.DeliveryID)
-		default:
+		if err != nil && !d.now && ctx.Err() == nil {
 			return fmt.Errorf("delivery %s: %w", d.DeliveryID, err)
 		}
+		r.note(result) // says nothing when a request or a cancellation ended the wait
+		r.show(ctx)
 		now, d.now = d.now, false
 	}
 	return nil

@@ -67,12 +67,12 @@ func (s *Starter) DeliverTest(ctx context.Context, events []activities.Event) (s
 	return id, nil
 }
 
-// Resend starts a workflow that sends a settled delivery again. Attempts is the
-// number made so far. Asking twice for the same is one request.
-func (s *Starter) Resend(ctx context.Context, tenant, deliveryID string, attempts int) error {
+// Resend starts a workflow that sends a delivery again which settled at that
+// time. Asking twice for the same is one request.
+func (s *Starter) Resend(ctx context.Context, tenant, deliveryID string, settledAt time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	options := startOptions(ResendWorkflowID(tenant, deliveryID, attempts), "resend · tenant "+tenant)
+	options := startOptions(ResendWorkflowID(tenant, deliveryID, settledAt), "resend · tenant "+tenant)
 	options.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeTenant.ValueSet(tenant))
 	_, err := s.client.ExecuteWorkflow(ctx, options, ResendDelivery, activities.ReopenInput{Tenant: tenant, DeliveryID: deliveryID})
 	if err != nil && !isAlreadyStarted(err) {

@@ -25,6 +25,7 @@ type commands struct {
 	Migrate migrateCommand `cmd:"" help:"Bring database and Temporal up to date, or show how they stand."`
 	Token   tokenCommand   `cmd:"" help:"Print a JWT for a tenant."`
 	Keygen  keygenCommand  `cmd:"" help:"Print a line for POSTHASTE_ENCRYPTION_KEYSET."`
+	Health  healthCommand  `cmd:"" help:"Ask a running Posthaste whether it is ready; for container health checks."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and exit."`

@@ -50,6 +50,7 @@ type system struct {
 	store     *models.Store
 	providers *provider.Registry
 	client    client.Client
+	worker    *worker.Worker // nil in role api
 	server    *server
 }
 
@@ -123,13 +124,13 @@ func (s *system) startWorker() error {
 	if err != nil {
 		return err
 	}
-	w := worker.New(s.client, effects, worker.Options{
+	s.worker = worker.New(s.client, effects, worker.Options{
 		FastSlots: s.settings.FastSlots, DurableSlots: s.settings.DurableSlots, Pollers: s.settings.Pollers,
 	})
-	if err := w.Start(); err != nil {
+	if err := s.worker.Start(); err != nil {
 		return failed(err, "the worker cannot start on Temporal at %s: %v", s.settings.TemporalAddress, err)
 	}
-	s.closers.pushFunc("worker", w.Stop)
+	s.closers.pushFunc("worker", s.worker.Stop)
 	return nil
 }
 
@@ -169,7 +170,7 @@ func (s *system) newAPI(ctx context.Context) (http.Handler, error) {
 // checks is what GET /readyz asks. The first one turns the process away from
 // its load balancer before it stops.
 func (s *system) checks() []api.Check {
-	return []api.Check{
+	checks := []api.Check{
 		{Name: "process", Run: func(context.Context) error {
 			if s.stopping.Load() {
 				return errors.New("stopping")
@@ -179,6 +180,10 @@ func (s *system) checks() []api.Check {
 		{Name: "database", Run: s.store.Ping},
 		{Name: "temporal", Run: workflows.NewStarter(s.client).Ready},
 	}
+	if s.worker != nil {
+		checks = append(checks, api.Check{Name: "worker", Run: func(context.Context) error { return s.worker.Healthy() }})
+	}
+	return checks
 }
 
 // wait returns when ctx ends, or earlier with what ended the server.

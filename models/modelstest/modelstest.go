@@ -42,34 +42,38 @@ func Each(t *testing.T, run func(t *testing.T, store *models.Store)) {
 // Open returns a migrated store that is closed and removed at the end of the
 // test. Where PostgreSQL is neither running nor installed the test is skipped,
 // or fails if POSTHASTE_TEST_REQUIRE lists postgres.
-func Open(t testing.TB, kind Kind) *models.Store {
-	t.Helper()
-	return OpenWith(t, models.Options{URL: URL(t, kind)})
+func Open(tb testing.TB, kind Kind) *models.Store {
+	tb.Helper()
+	return OpenWith(tb, models.Options{URL: URL(tb, kind)})
 }
 
 // OpenWith migrates the database at o.URL (see URL) and opens it with these
-// options; the Sealer is the test one unless it is set.
-func OpenWith(t testing.TB, o models.Options) *models.Store {
-	t.Helper()
+// options; the Sealer is the test one and the clock the real one unless they
+// are set.
+func OpenWith(tb testing.TB, o models.Options) *models.Store {
+	tb.Helper()
 	if o.Sealer == nil {
 		o.Sealer = Sealer()
 	}
-	_, err := models.MigrateUp(t.Context(), o.URL)
-	require.NoError(t, err)
-	store, err := models.Open(t.Context(), o)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	_, err := models.MigrateUp(tb.Context(), o.URL)
+	require.NoError(tb, err)
+	store, err := models.Open(tb.Context(), o)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, store.Close()) })
 	return store
 }
 
 // URL returns the URL of an empty database of the kind that is removed at the
 // end of the test.
-func URL(t testing.TB, kind Kind) string {
-	t.Helper()
+func URL(tb testing.TB, kind Kind) string {
+	tb.Helper()
 	if kind == SQLite {
-		return "sqlite://" + filepath.Join(t.TempDir(), "posthaste.db")
+		return "sqlite://" + filepath.Join(tb.TempDir(), "posthaste.db")
 	}
-	return postgresSchema(t)
+	return postgresSchema(tb)
 }
 
 // cleanupContext outlives the test's own, which has ended when cleanup runs.
@@ -96,10 +100,12 @@ func Sealer() models.Sealer {
 
 type sealer struct{ aead cipher.AEAD }
 
+// Seal puts a random nonce in front of the ciphertext.
 func (s sealer) Seal(plain, context []byte) ([]byte, error) {
 	return s.aead.Seal(nil, nil, plain, context), nil
 }
 
+// Open reverses Seal.
 func (s sealer) Open(sealed, context []byte) ([]byte, error) {
 	return s.aead.Open(nil, nil, sealed, context)
 }

@@ -44,38 +44,38 @@ var server = sync.OnceValues(func() (string, error) {
 
 // postgresSchema makes a schema and returns a URL whose connections see nothing
 // else.
-func postgresSchema(t testing.TB) string {
-	t.Helper()
+func postgresSchema(tb testing.TB) string {
+	tb.Helper()
 	base, err := server()
 	if err != nil {
 		if slices.Contains(strings.Split(os.Getenv(requireVariable), ","), string(Postgres)) {
-			t.Fatalf("%s requires postgres: %v", requireVariable, err)
+			tb.Fatalf("%s requires postgres: %v", requireVariable, err)
 		}
-		t.Skipf("no PostgreSQL: %v", err)
+		tb.Skipf("no PostgreSQL: %v", err)
 	}
 	schema := "t_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	execute(t, t.Context(), base, "CREATE SCHEMA "+schema)
-	t.Cleanup(func() {
+	execute(tb.Context(), tb, base, "CREATE SCHEMA "+schema)
+	tb.Cleanup(func() {
 		ctx, cancel := cleanupContext()
 		defer cancel()
-		execute(t, ctx, base, "DROP SCHEMA "+schema+" CASCADE")
+		execute(ctx, tb, base, "DROP SCHEMA "+schema+" CASCADE")
 	})
-	return withSearchPath(t, base, schema)
+	return withSearchPath(tb, base, schema)
 }
 
-func execute(t testing.TB, ctx context.Context, target, statement string) {
-	t.Helper()
+func execute(ctx context.Context, tb testing.TB, target, statement string) {
+	tb.Helper()
 	conn, err := pgx.Connect(ctx, target)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	_, err = conn.Exec(ctx, statement)
-	require.NoError(t, err)
-	require.NoError(t, conn.Close(ctx))
+	require.NoError(tb, err)
+	require.NoError(tb, conn.Close(ctx))
 }
 
-func withSearchPath(t testing.TB, base, schema string) string {
-	t.Helper()
+func withSearchPath(tb testing.TB, base, schema string) string {
+	tb.Helper()
 	u, err := url.Parse(base)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	query := u.Query()
 	query.Set("search_path", schema)
 	u.RawQuery = query.Encode()

@@ -25,7 +25,8 @@ type Decision struct {
 
 // Match decides what an event means to a webhook. The event has passed
 // CheckEvent. A test send goes to its webhook whatever the webhook's sources
-// and filters and the profile's rules say; the status holds for it too.
+// and filters and the profile's rules say, and also to one that is paused or
+// broken: trying it out before switching it on is what tests are for.
 //
 // The reason of a skip is "webhook_" and the status: webhook_paused,
 // webhook_gone, webhook_broken.
@@ -48,7 +49,7 @@ func (p *Profile) Match(e webhook.Event, s webhook.Subscription) Decision {
 			return Decision{Verdict: Suppress, Reason: reason}
 		}
 	}
-	if s.Status != webhook.StatusActive {
+	if s.Status != webhook.StatusActive && (!e.Test || s.Status == webhook.StatusGone) {
 		return Decision{Verdict: Skip, Reason: "webhook_" + string(s.Status)}
 	}
 	return Decision{Verdict: Deliver}

@@ -103,6 +103,10 @@ func TestMatchVersionsAndCampaigns(t *testing.T) {
 			func(s *webhook.Subscription) { s.Filters.CampaignID = "cmp_2" }, deliver,
 		},
 		{
+			"a test of a paused webhook", func(e *webhook.Event) { e.Test, e.WebhookID = true, "w" },
+			func(s *webhook.Subscription) { s.Status = webhook.StatusPaused }, deliver,
+		},
+		{
 			"a test of a webhook that is gone", func(e *webhook.Event) { e.Test, e.WebhookID = true, "w" },
 			func(s *webhook.Subscription) { s.Status = webhook.StatusGone }, skip("webhook_gone"),
 		},
