@@ -240,7 +240,7 @@ func (f *fakeStarter) DeliverEvent(_ context.Context, event webhook.Event) (work
 		}
 	}
 	f.events = append(f.events, event)
-	return workflows.Accepted{WorkflowID: workflows.EventWorkflowID(event.Tenant, event.ID)}, nil
+	return workflows.Accepted{}, nil
 }
 
 func (f *fakeStarter) DeliverTest(_ context.Context, events []webhook.Event) (string, error) {

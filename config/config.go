@@ -13,6 +13,7 @@ type Config struct {
 	Auth
 	Sealing
 	Delivery
+	Limits
 	Worker
 }
 
@@ -53,6 +54,13 @@ type Delivery struct {
 	AllowNetworks     []string `env:"POSTHASTE_ALLOW_NETWORKS" sep:"," placeholder:"CIDR" group:"Delivery:" help:"Private networks that webhooks may point to all the same, such as 10.1.0.0/16; separated by commas."`
 	EventsPerWorkflow int      `env:"POSTHASTE_EVENTS_PER_WORKFLOW" default:"1" group:"Delivery:" help:"Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one."`
 	MaxEventBytes     int64    `env:"POSTHASTE_MAX_EVENT_BYTES" default:"262144" group:"Delivery:" help:"Largest request body of an event, in bytes (1024 to 1048576)."`
+}
+
+// Limits say what a tenant may have and do whom PUT /api/admin/tenants/{id} gave
+// no limits of its own. 0 sets none, as posthaste dev does.
+type Limits struct {
+	LimitWebhooks        int `env:"POSTHASTE_LIMIT_WEBHOOKS" default:"50" group:"Limits:" help:"Webhooks that a tenant may have, unless it was given limits of its own; 0 sets no limit."`
+	LimitEventsPerMinute int `env:"POSTHASTE_LIMIT_EVENTS_PER_MINUTE" default:"6000" group:"Limits:" help:"Events per minute that a tenant may enqueue at one process, unless it was given limits of its own; 0 sets no limit."`
 }
 
 // Worker says how much a worker process does at once.

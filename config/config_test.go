@@ -81,6 +81,8 @@ func TestProblems(t *testing.T) {
 		{"network", func(c *config.Config) { c.AllowNetworks = []string{"10.0.0.0/8", "nonsense"} }, "POSTHASTE_ALLOW_NETWORKS", `"nonsense"`},
 		{"too many events", func(c *config.Config) { c.EventsPerWorkflow = 65 }, "POSTHASTE_EVENTS_PER_WORKFLOW", "1 to 64"},
 		{"event too large", func(c *config.Config) { c.MaxEventBytes = 2 << 20 }, "POSTHASTE_MAX_EVENT_BYTES", "1024 to 1048576"},
+		{"webhooks below none", func(c *config.Config) { c.LimitWebhooks = -1 }, "POSTHASTE_LIMIT_WEBHOOKS", "from 0 to 100000"},
+		{"events below none", func(c *config.Config) { c.LimitEventsPerMinute = -1 }, "POSTHASTE_LIMIT_EVENTS_PER_MINUTE", "from 0 to 100000000"},
 		{"one poller", func(c *config.Config) { c.Pollers = 1 }, "POSTHASTE_POLLERS", "2 to 100"},
 	}
 	for _, tt := range tests {

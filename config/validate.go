@@ -16,7 +16,9 @@ const (
 	maxEventsPerWorkflow = 64      // keeps a workflow's history far below Temporal's warning line
 	minEventBytes        = 1024    // an envelope alone needs some hundred bytes
 	maxEventBytes        = 1 << 20 // a payload in a Temporal history fails at 2 MB; a page of history holds several
-	minPollers           = 2       // one poller cannot serve the sticky and the shared queue at once
+	maxWebhooks          = 100_000 // each one is looked at for every event of its tenant
+	maxEventsPerMinute   = 100_000_000
+	minPollers           = 2 // one poller cannot serve the sticky and the shared queue at once
 	maxPollers           = 100
 	maxSlots             = 1_000_000
 )
@@ -79,6 +81,7 @@ func (c Config) Validate(needs Needs) []Problem {
 	p.link("POSTHASTE_TEMPORAL_UI_URL", c.TemporalUIURL)
 	p.link("POSTHASTE_JWKS_URL", c.JWKSURL)
 	p.list = append(p.list, c.Delivery.Validate()...)
+	p.list = append(p.list, c.Limits.Validate()...)
 	p.list = append(p.list, c.Worker.Validate()...)
 	return p.list
 }
@@ -92,6 +95,14 @@ func (d Delivery) Validate() []Problem {
 	}
 	p.within("POSTHASTE_EVENTS_PER_WORKFLOW", int64(d.EventsPerWorkflow), 1, maxEventsPerWorkflow)
 	p.within("POSTHASTE_MAX_EVENT_BYTES", d.MaxEventBytes, minEventBytes, maxEventBytes)
+	return p.list
+}
+
+// Validate returns every problem of the limits.
+func (l Limits) Validate() []Problem {
+	var p problems
+	p.within("POSTHASTE_LIMIT_WEBHOOKS", int64(l.LimitWebhooks), 0, maxWebhooks)
+	p.within("POSTHASTE_LIMIT_EVENTS_PER_MINUTE", int64(l.LimitEventsPerMinute), 0, maxEventsPerMinute)
 	return p.list
 }
 

@@ -26,7 +26,7 @@ func TestCursorAbuse(t *testing.T) {
 			"x", "null", "0", "-1", "%00", "🧾", " ", good + "=", good + "x", " " + good, good[1:], strings.Repeat("A", 100_000),
 			cursorOf("1"), cursorOf("1", "w", ""), cursorOf("1", "w", "", ""), cursorOf("1", "w", "", id, "x"),
 			cursorOf("2", "w", "", id), cursorOf("1", "x", "", id), cursorOf("1", "w", at, id), cursorOf("1", "e", "", id),
-			cursorOf("1", "e", "2026-05-30", id), cursorOf("1", "e", "2026-05-30T10:00:00Z", id),
+			cursorOf("1", "e", "2026-05-30", id), cursorOf("1", "e", "0001-01-01T00:00:00.000000Z", id), cursorOf("1", "e", "2026-05-30T10:00:00Z", id),
 			cursorOf("1", "w", "", "a\x00b"), cursorOf("1", "w", "", "\xff"), cursorOf("1", "w", "", strings.Repeat("a", 200)),
 			cursorOf("1", "w", "", "order-1"), cursorOf("1", "w", "", strings.ToUpper(id)), cursorOf("1", "w", "", "{"+id+"}"),
 			base64.StdEncoding.EncodeToString([]byte("1\nw\n\n" + id + "?")),

@@ -141,33 +141,6 @@ func TestTranslate(t *testing.T) {
 	}
 }
 
-// PostgreSQL goes away under the store (every connection is cut): callers hear
-// Unavailable at worst, and the store works again by itself.
-func TestConnectionsThatAreCut(t *testing.T) {
-	t.Parallel()
-	url := modelstest.URL(t, modelstest.Postgres)
-	name := "cut_" + models.NewID(time.Now())
-	w := world{t, modelstest.OpenWith(t, models.Options{URL: url + "&application_name=" + name})}
-	operator := modelstest.OpenWith(t, models.Options{URL: url})
-	for _, d := range w.deliveries(50) {
-		require.NoError(t, operator.Exec(
-			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ?", name[:min(len(name), 63)]))
-		for _, call := range []func() error{
-			func() error { return w.store.Record(t.Context(), delivered([]models.Delivery{d})[0]) },
-			func() error { _, err := w.store.Webhook(t.Context(), "acme", d.WebhookID); return err },
-		} {
-			require.Eventually(t, func() bool {
-				err := call()
-				if err != nil {
-					requireCode(t, errs.Unavailable, err)
-				}
-				return err == nil
-			}, 10*time.Second, time.Millisecond)
-		}
-	}
-	require.NoError(t, w.store.Ping(t.Context()))
-}
-
 // What the database ends for the sake of another transaction is run again, a
 // few times.
 func TestTransactionsAreRepeated(t *testing.T) {

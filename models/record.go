@@ -46,8 +46,9 @@ type Record struct {
 //
 // Conflict: the delivery has moved on since it was loaded; nothing is stored. A
 // repeat of a record that is stored already (same attempt id) is no conflict.
-// NotFound: the delivery is gone, with its webhook. When the context ends the
-// call returns, and the record may be stored or not.
+// NotFound: the delivery is gone, with its webhook. While the database is away
+// the call keeps trying until the context ends, then it is Unavailable: the
+// record may be stored or not, and may be given again.
 func (s *Store) Record(ctx context.Context, r Record) error {
 	e, err := s.prepare(r)
 	if err != nil {

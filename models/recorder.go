@@ -21,6 +21,11 @@ const (
 	// ends, and the wait of one that is settled alone. A database that takes
 	// longer is down, or a lock is held for too long to wait here.
 	commitTimeout = 15 * time.Second
+	// While the database is away a record is tried again after 50 ms, 100 ms,
+	// 200 ms and so on, up to a second: a restart is noticed soon, and hundreds
+	// of waiting records share few commits.
+	firstWait   = 50 * time.Millisecond
+	longestWait = time.Second
 )
 
 // recorder commits records in groups. While one transaction is under way the
@@ -67,8 +72,27 @@ func (r *recorder) stats() Stats {
 // its group: be it stale, locked, gone or bad, its caller settles it alone.
 var errAlone = errors.New("settle this record alone")
 
-// record hands an entry over and waits for its result.
+// record stores an entry. While the database is away it tries again and again:
+// a POST has been made, and if its record were given up the POST would have to
+// be repeated.
 func (r *recorder) record(ctx context.Context, e *entry) error {
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		err := r.recordOnce(ctx, e)
+		if !errs.Is(err, errs.Unavailable) || ctx.Err() != nil || r.isClosed() {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// recordOnce hands an entry over and waits for its result.
+func (r *recorder) recordOnce(ctx context.Context, e *entry) error {
 	if err := ctx.Err(); err != nil {
 		return translate(err)
 	}
@@ -105,6 +129,12 @@ func (r *recorder) signal() {
 	case r.wake <- struct{}{}:
 	default: // the committer has been told already
 	}
+}
+
+func (r *recorder) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
 }
 
 // close lets everything that was handed over finish.
@@ -172,7 +202,7 @@ func (r *recorder) commitGroup(group []*entry) {
 	answer := errAlone
 	switch {
 	case errs.Is(err, errs.Unavailable):
-		moved, answer = nil, err // each one alone would find the same
+		moved, answer = nil, err // each one alone would find the same now
 	case err != nil:
 		moved = nil
 		r.store.logger.Warn("a group of records is settled one by one", "records", len(group), "error", err)

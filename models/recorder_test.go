@@ -191,6 +191,32 @@ func TestRecordsOfOneDelivery(t *testing.T) {
 	})
 }
 
+// The same for claims, where nothing but the grouping stands between two
+// workers that both believe they may POST at most once.
+func TestClaimsOfOneDeliveryTogether(t *testing.T) {
+	onBoth(t, func(t *testing.T, w world) {
+		list := w.deliveries(10)
+		var claims []models.Record
+		for range 3 {
+			for _, d := range list {
+				claims = append(claims, models.Record{Delivery: d, Step: models.StepClaim})
+			}
+		}
+		won := map[string]int{}
+		for i, err := range w.pile(claims, nothing) {
+			if err == nil {
+				won[claims[i].Delivery.ID]++
+			} else {
+				requireCode(t, errs.Conflict, err)
+			}
+		}
+		require.Len(t, won, len(list))
+		for id, n := range won {
+			require.Equal(t, 1, n, id)
+		}
+	})
+}
+
 func TestACallerThatGivesUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {
 		list := w.deliveries(20)
@@ -214,7 +240,8 @@ func TestACallerThatGivesUp(t *testing.T) {
 // hold up the records of others.
 func TestALockedWebhookHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
-	w := world{t, modelstest.Open(t, modelstest.Postgres)} // SQLite has one writer anyway
+	url := modelstest.URL(t, modelstest.Postgres) // SQLite has one writer anyway
+	w := world{t, modelstest.OpenWith(t, models.Options{URL: url})}
 	slow, quick := w.webhook("acme"), w.webhook("zeta")
 	failing, passing := w.deliveryTo(slow), w.deliveryTo(quick)
 	failed := true
@@ -239,10 +266,16 @@ func TestALockedWebhookHoldsUpNobodyElse(t *testing.T) {
 	require.Eventually(t, func() bool { return w.store.Stats().Alone == 1 }, 10*time.Second, time.Millisecond)
 	w.record(passing, models.StepDeliver)
 	require.Empty(t, blocked, "the record of the locked webhook waits")
+	closed := make(chan error, 1)
+	go func() { closed <- w.store.Close() }()
+	require.Never(t, func() bool { return len(closed) > 0 }, 100*time.Millisecond, time.Millisecond,
+		"closing waits for the record that is settled alone")
 	close(finish)
 	require.NoError(t, <-blocked)
 	changed.Wait()
-	require.Equal(t, 1, w.webhookNow(slow).FailedInARow)
+	require.NoError(t, <-closed)
+	again := world{t, modelstest.OpenWith(t, models.Options{URL: url})}
+	require.Equal(t, 1, again.webhookNow(slow).FailedInARow)
 }
 
 func TestCloseFinishesWhatWasHandedOver(t *testing.T) {

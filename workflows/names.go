@@ -51,6 +51,11 @@ func EventWorkflowID(tenant, eventID string) string {
 	return fmt.Sprintf("event/%s/%s", tenant, eventID)
 }
 
+// SharedWorkflowID is the id of a workflow that events share.
+func SharedWorkflowID(tenant, firstEventID string) string {
+	return fmt.Sprintf("events/%s/%s", tenant, firstEventID)
+}
+
 // TestWorkflowID is the id of the workflow that sends a webhook's samples.
 func TestWorkflowID(tenant, firstEventID string) string {
 	return fmt.Sprintf("test/%s/%s", tenant, firstEventID)

@@ -3,6 +3,7 @@ package workflows
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -29,16 +30,34 @@ const (
 // Starter starts and steers workflows. It is all that the API knows of them.
 type Starter struct {
 	client client.Client
+	shared *coalescer // nil: every event starts its own workflow
 }
 
 // NewStarter returns a Starter on a client. For eager start the client must be
-// the one that the worker of this process runs on.
-func NewStarter(c client.Client) *Starter { return &Starter{client: c} }
+// the one that the worker of this process runs on. With eventsPerWorkflow over 1,
+// that many events which arrive while a start is under way share the next one.
+func NewStarter(c client.Client, eventsPerWorkflow int) *Starter {
+	s := &Starter{client: c}
+	if eventsPerWorkflow > 1 {
+		s.shared = newCoalescer(eventsPerWorkflow, func(ctx context.Context, events []activities.Event) error {
+			return s.start(ctx, workflowIDOf(events), events)
+		})
+	}
+	return s
+}
+
+// workflowIDOf is the id under which events start together. One event alone has
+// the id that makes it deliver once.
+func workflowIDOf(events []activities.Event) string {
+	if len(events) == 1 {
+		return EventWorkflowID(events[0].Tenant, events[0].ID)
+	}
+	return SharedWorkflowID(events[0].Tenant, events[0].ID)
+}
 
 // Accepted says which event now stands for a request.
 type Accepted struct {
-	Duplicate  bool // the event had been accepted before
-	WorkflowID string
+	Duplicate bool // the event had been accepted before
 }
 
 // DeliverEvent starts the workflow of one event. When it returns without error
@@ -47,6 +66,12 @@ type Accepted struct {
 // take it now; then nothing was started, or what was started is the same event
 // and a repeated call finds it.
 func (s *Starter) DeliverEvent(ctx context.Context, event activities.Event) (Accepted, error) {
+	if s.shared != nil && event.BodyHash == "" { // a keyed event needs the id that is its own
+		if err := s.shared.add(ctx, event); err != nil {
+			return Accepted{}, unavailable(err, "The event could not be accepted")
+		}
+		return Accepted{}, nil
+	}
 	id := EventWorkflowID(event.Tenant, event.ID)
 	err := s.start(ctx, id, []activities.Event{event})
 	if isAlreadyStarted(err) {
@@ -55,7 +80,7 @@ func (s *Starter) DeliverEvent(ctx context.Context, event activities.Event) (Acc
 	if err != nil {
 		return Accepted{}, unavailable(err, "The event could not be accepted")
 	}
-	return Accepted{WorkflowID: id}, nil
+	return Accepted{}, nil
 }
 
 // DeliverTest starts one workflow that sends a webhook's samples.
@@ -108,12 +133,14 @@ func (s *Starter) start(ctx context.Context, id string, events []activities.Even
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	options := startOptions(id, Summary(events))
-	attributes := []temporal.SearchAttributeUpdate{
-		AttributeTenant.ValueSet(events[0].Tenant),
-		AttributeProvider.ValueSet(events[0].Provider),
+	attributes := []temporal.SearchAttributeUpdate{AttributeTenant.ValueSet(events[0].Tenant)}
+	if same(events, func(e activities.Event) string { return e.Provider }) {
+		attributes = append(attributes, AttributeProvider.ValueSet(events[0].Provider))
+	}
+	if same(events, func(e activities.Event) string { return e.Type }) {
+		attributes = append(attributes, AttributeEventType.ValueSet(events[0].Type))
 	}
 	if len(events) == 1 {
-		attributes = append(attributes, AttributeEventType.ValueSet(events[0].Type))
 		if hash := events[0].BodyHash; hash != "" {
 			options.Memo = map[string]any{memoBodyHash: hash}
 		}
@@ -121,6 +148,11 @@ func (s *Starter) start(ctx context.Context, id string, events []activities.Even
 	options.TypedSearchAttributes = temporal.NewSearchAttributes(attributes...)
 	_, err := s.client.ExecuteWorkflow(ctx, options, DeliverEvent, DeliverEventInput{Events: events})
 	return err
+}
+
+// same reports whether all events agree on something.
+func same(events []activities.Event, of func(activities.Event) string) bool {
+	return !slices.ContainsFunc(events, func(e activities.Event) bool { return of(e) != of(events[0]) })
 }
 
 // startOptions are those of every workflow of ours. No execution timeout: it
@@ -154,7 +186,7 @@ func (s *Starter) repeated(ctx context.Context, id string, event activities.Even
 	if hash != event.BodyHash {
 		return Accepted{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
 	}
-	return Accepted{Duplicate: true, WorkflowID: id}, nil
+	return Accepted{Duplicate: true}, nil
 }
 
 func isAlreadyStarted(err error) bool {

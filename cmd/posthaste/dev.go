@@ -106,8 +106,8 @@ func (s *devSession) run(ctx context.Context) error {
 	return parts.wait(ctx)
 }
 
-// settings are those of a machine of one's own: its folder, its secrets, and
-// receivers on it allowed.
+// settings are those of a machine of one's own: its folder, its secrets,
+// receivers on it allowed, and no limits on what its owner tries.
 func (s *devSession) settings() (config.Config, error) {
 	settings := config.Config{
 		Database: config.Database{DatabaseURL: config.Secret(s.dir.databaseURL())},

@@ -50,6 +50,7 @@ type system struct {
 	store     *models.Store
 	providers *provider.Registry
 	client    client.Client
+	starter   *workflows.Starter
 	worker    *worker.Worker // nil in role api
 	server    *server
 }
@@ -90,6 +91,9 @@ func (s *system) openParts(ctx context.Context) error {
 	}
 	s.store, err = models.Open(ctx, models.Options{
 		URL: s.settings.DatabaseURL.Reveal(), Sealer: keys, Now: time.Now, Logger: s.logger,
+		DefaultLimits: models.Limits{
+			Webhooks: s.settings.LimitWebhooks, EventsPerMinute: s.settings.LimitEventsPerMinute,
+		},
 	})
 	if err != nil {
 		return openFailure(s.settings.DatabaseURL, err)
@@ -100,6 +104,7 @@ func (s *system) openParts(ctx context.Context) error {
 		return err
 	}
 	s.closers.pushFunc("Temporal client", s.client.Close)
+	s.starter = workflows.NewStarter(s.client, s.settings.EventsPerWorkflow)
 	missing, err := missingAttributes(ctx, s.client, s.settings.TemporalNamespace)
 	switch {
 	case err != nil: // hosted Temporal may keep its operator service to itself
@@ -151,7 +156,7 @@ func (s *system) newAPI(ctx context.Context) (http.Handler, error) {
 	}
 	return api.New(api.Deps{
 		Store:             s.store,
-		Starter:           workflows.NewStarter(s.client),
+		Starter:           s.starter,
 		Providers:         s.providers,
 		DefaultProvider:   s.settings.Provider,
 		URLRules:          provider.URLRules{AllowHTTP: s.settings.AllowHTTP, AllowNetworks: networks},
@@ -178,7 +183,7 @@ func (s *system) checks() []api.Check {
 			return nil
 		}},
 		{Name: "database", Run: s.store.Ping},
-		{Name: "temporal", Run: workflows.NewStarter(s.client).Ready},
+		{Name: "temporal", Run: s.starter.Ready},
 	}
 	if s.worker != nil {
 		checks = append(checks, api.Check{Name: "worker", Run: func(context.Context) error { return s.worker.Healthy() }})
