@@ -37,11 +37,11 @@ help: ## List the targets
 
 build: | bin ## Build bin/posthaste
 	@echo "building bin/posthaste ($(VERSION)); the first time takes a minute or two"
-	$(call watched,$(GO) build -v -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/posthaste ./cmd/posthaste)
+	$(call watched,$(GO) build -v -ldflags "-X main.version=$(VERSION)" -o bin/posthaste ./cmd/posthaste)
 
 bin/temporal: | bin ## Build the Temporal CLI, whose dev server `make run` and the e2e tests use
 	@echo "building bin/temporal $(TEMPORAL_CLI_VERSION), once; this takes two to five minutes"
-	$(call watched,GOBIN="$(CURDIR)/bin" $(GO) install -v -trimpath -ldflags "-s -w" github.com/temporalio/cli/cmd/temporal@$(TEMPORAL_CLI_VERSION))
+	$(call watched,GOBIN="$(CURDIR)/bin" $(GO) install -v -ldflags "-s -w" github.com/temporalio/cli/cmd/temporal@$(TEMPORAL_CLI_VERSION))
 
 run: build bin/temporal ## Build and run everything on this machine; ARGS="--http 127.0.0.1:9000" are flags of posthaste dev
 	@exec bin/posthaste dev $(ARGS)
@@ -54,7 +54,7 @@ down: ## Stop what `make up` started; volumes stay
 
 ## ---- test
 
-test: build bin/temporal ## Run every test: what CI runs beside `make check`
+test: bin/temporal ## Run every test: what CI runs beside `make check`
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
 race: bin/temporal ## Run every test under the race detector; needs a C compiler
@@ -63,7 +63,7 @@ race: bin/temporal ## Run every test under the race detector; needs a C compiler
 replay: ## Replay the recorded workflow histories
 	$(GO) test -run Replay $(TESTFLAGS) ./workflows/...
 
-e2e: build bin/temporal ## Run the whole-system tests
+e2e: bin/temporal ## Run the whole-system tests
 	$(GO) test -timeout 20m $(TESTFLAGS) ./e2e/...
 
 golden: ## Rewrite the golden files; read the diff afterwards

@@ -25,8 +25,11 @@ type Deps struct {
 	Providers *provider.Registry
 	Sender    *send.Sender
 	UserAgent string // sent with every POST: Posthaste/<version>
-	Now       func() time.Time
-	Logger    *slog.Logger
+	// DurableSlots is how many POSTs the durable lane of this process has in
+	// flight at most; one webhook may hold a tenth of them.
+	DurableSlots int
+	Now          func() time.Time
+	Logger       *slog.Logger
 }
 
 // Activities are the activities of the worker. Its exported methods are
@@ -40,6 +43,9 @@ type Activities struct {
 	spread    func() float64 // in [0,1): the place of a wait within its jitter
 	logger    *slog.Logger
 	fast      *slots
+	durable   *slots
+	crowd     *crowd
+	fitness   *fitness
 }
 
 // New returns the activities on these parts, or an error that names the missing
@@ -47,16 +53,18 @@ type Activities struct {
 func New(deps Deps) (*Activities, error) {
 	for name, missing := range map[string]bool{
 		"Store": deps.Store == nil, "Providers": deps.Providers == nil, "Sender": deps.Sender == nil,
-		"UserAgent": deps.UserAgent == "", "Now": deps.Now == nil, "Logger": deps.Logger == nil,
+		"UserAgent": deps.UserAgent == "", "DurableSlots": deps.DurableSlots < 1, "Now": deps.Now == nil, "Logger": deps.Logger == nil,
 	} {
 		if missing {
 			return nil, errs.New(errs.Internal, "activities: %s is missing", name)
 		}
 	}
+	share := max(1, deps.DurableSlots/durableShare)
 	return &Activities{
 		store: deps.Store, providers: deps.Providers, sender: deps.Sender,
 		userAgent: deps.UserAgent, now: deps.Now, spread: rand.Float64, logger: deps.Logger,
-		fast: newSlots(fastPerWebhook, fastPatience),
+		fast: newSlots(fastPerWebhook, fastPatience), durable: newSlots(share, 0),
+		crowd: newCrowd(share, deps.Now, rand.Float64), fitness: newFitness(deps.Now),
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func newBench(t *testing.T, answer http.HandlerFunc) *bench {
 	sender := send.New(send.Options{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	t.Cleanup(sender.Close)
 	effects, err := activities.New(activities.Deps{
-		Store: b.store, Providers: providers, Sender: sender, UserAgent: "Posthaste/test",
+		Store: b.store, Providers: providers, Sender: sender, UserAgent: "Posthaste/test", DurableSlots: 20,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
@@ -200,6 +201,36 @@ func application(t *testing.T, err error) *temporal.ApplicationError {
 	var failed *temporal.ApplicationError
 	require.ErrorAs(t, err, &failed)
 	return failed
+}
+
+func TestDurableLaneSendsAwayWhatIsOverTheWebhooksShare(t *testing.T) {
+	t.Parallel()
+	hang, inside := make(chan struct{}), make(chan struct{}, 2)
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+		inside <- struct{}{}
+		<-hang
+		w.WriteHeader(204)
+	})
+	b.webhook(once)
+	plans := []activities.Planned{b.one(), b.one(), b.one()}
+	var group sync.WaitGroup
+	for _, p := range plans[:2] {
+		group.Go(func() {
+			got, err := b.deliver(p, activities.LaneDurable, false)
+			require.NoError(t, err)
+			require.Equal(t, models.StateDelivered, got.State)
+		})
+		<-inside
+	}
+	_, err := b.deliver(plans[2], activities.LaneDurable, false)
+	away := application(t, err)
+	require.Equal(t, activities.ErrorDeferred, away.Type())
+	require.InDelta(t, time.Second, away.NextRetryDelay(), float64(250*time.Millisecond))
+	delivery, attempts := b.ledger(plans[2])
+	require.Equal(t, models.StatePending, delivery.State)
+	require.Empty(t, attempts, "a deferral is no attempt")
+	close(hang)
+	group.Wait()
 }
 
 func TestWebhookThatNoLongerWantsItIsSkipped(t *testing.T) {

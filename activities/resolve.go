@@ -70,7 +70,7 @@ func (a *Activities) matcher(events []Event) (func(models.Event, []models.Webhoo
 		profile := profiles[event.Provider]
 		var matches []models.Match
 		for i := range webhooks {
-			if match, wanted := match(profile, *wire[event.ID], &webhooks[i]); wanted {
+			if match, wanted := a.match(profile, *wire[event.ID], &webhooks[i]); wanted {
 				matches = append(matches, match)
 			}
 		}
@@ -79,12 +79,12 @@ func (a *Activities) matcher(events []Event) (func(models.Event, []models.Webhoo
 }
 
 // match asks the profile about one event and one webhook.
-func match(profile *provider.Profile, event Event, candidate *models.Webhook) (models.Match, bool) {
+func (a *Activities) match(profile *provider.Profile, event Event, candidate *models.Webhook) (models.Match, bool) {
 	subscription := viewOf(candidate)
 	decision := profile.Match(event, subscription)
 	match := models.Match{
 		WebhookID: candidate.ID, Reason: decision.Reason,
-		Lane: string(laneFor(candidate)), TimeoutSeconds: int(profile.Timeout(subscription).Seconds()),
+		Lane: string(a.laneFor(candidate)), TimeoutSeconds: int(profile.Timeout(subscription).Seconds()),
 	}
 	switch decision.Verdict {
 	case provider.Deliver:
@@ -133,10 +133,11 @@ func planned(delivery models.Delivery) Planned {
 	return p
 }
 
-// laneFor routes a new delivery. The fast lane is for webhooks whose last
-// attempt was good; all others have the durable lane, where they hold up nobody.
-func laneFor(w *models.Webhook) Lane {
-	if w.FailedInARow > 0 {
+// laneFor routes a new delivery. The fast lane is for webhooks that behave, as
+// the ledger and this process have seen them; all others have the durable lane,
+// where they hold up nobody.
+func (a *Activities) laneFor(w *models.Webhook) Lane {
+	if w.FailedInARow > 0 || !a.fitness.fit(w.ID) {
 		return LaneDurable
 	}
 	return LaneFast

@@ -13,6 +13,9 @@ const (
 	// fastPatience is how long a delivery waits for such a slot before it goes
 	// the durable lane.
 	fastPatience = 500 * time.Millisecond
+	// durableShare is the part of the durable lane that one webhook may hold: a
+	// tenth. Nine others can hang before the eleventh waits.
+	durableShare = 10
 )
 
 // slots caps what runs at once for one key. A key that nobody uses takes no

@@ -32,6 +32,9 @@ type Store interface {
 	eventStore
 	deliveryStore
 	historyStore
+	tenantStore
+	apiKeyStore
+	keyStore
 }
 
 var _ Store = (*models.Store)(nil)
@@ -100,6 +103,7 @@ type server struct {
 	logger         *slog.Logger
 	now            func() time.Time
 	authenticators []authenticator
+	door           *door
 
 	eventTypes *eventTypes
 	webhooks   *webhooks
@@ -107,6 +111,8 @@ type server struct {
 	history    *history
 	events     *events
 	deliveries *deliveries
+	tenants    *tenants
+	apiKeys    *apiKeys
 	health     *health
 	docs       *docs
 }
@@ -134,19 +140,24 @@ func newServer(deps Deps) (*server, error) {
 	}
 	quietGin()
 	links := temporalLinks{base: strings.TrimRight(deps.TemporalUIURL, "/"), namespace: deps.TemporalNamespace}
+	keys := newKeyAuthenticator(deps.Store, deps.Now, deps.Logger)
+	door := newDoor(deps.Store, deps.Now, deps.Logger)
 	return &server{
 		logger:         deps.Logger,
 		now:            deps.Now,
-		authenticators: []authenticator{newJWTAuthenticator(deps.JWTSecret, deps.KeySet, deps.Now)},
+		authenticators: []authenticator{newJWTAuthenticator(deps.JWTSecret, deps.KeySet, deps.Now), keys},
+		door:           door,
 		eventTypes:     &eventTypes{profiles: profiles},
 		webhooks:       &webhooks{store: deps.Store, profiles: profiles, random: deps.Random, now: deps.Now},
 		tests:          &tests{store: deps.Store, starter: deps.Starter, profiles: profiles, now: deps.Now},
 		history:        &history{store: deps.Store},
 		events: &events{
-			store: deps.Store, starter: deps.Starter, profiles: profiles,
+			store: deps.Store, starter: deps.Starter, door: door, profiles: profiles,
 			links: links, maxBytes: deps.MaxEventBytes, now: deps.Now,
 		},
 		deliveries: &deliveries{store: deps.Store, starter: deps.Starter},
+		tenants:    &tenants{store: deps.Store, door: door},
+		apiKeys:    &apiKeys{store: deps.Store, authenticator: keys, random: deps.Random, now: deps.Now},
 		health:     &health{checks: deps.Checks, exporter: deps.Metrics, logger: deps.Logger},
 		docs:       &docs{},
 	}, nil

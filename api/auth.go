@@ -12,10 +12,11 @@ import (
 // auth says who may call a route. Every row of the route table has one.
 type auth string
 
-// The three kinds of routes.
+// The four kinds of routes.
 const (
 	authPublic auth = "public" // anybody
 	authTenant auth = "tenant" // a credential of a tenant
+	authToken  auth = "token"  // a token of a tenant: an API key must not make others
 	authAdmin  auth = "admin"  // a credential with scope admin
 )
 
@@ -23,6 +24,7 @@ const (
 type principal struct {
 	Tenant string
 	Admin  bool
+	Key    string // the id of the API key that was sent; "" for a token
 }
 
 // authenticator knows callers by one kind of credential. It answers false when
@@ -44,6 +46,10 @@ func authorise(kind auth, authenticators []authenticator) func(*gin.Context) err
 			return err
 		}
 		c.Set(keyTenant, who.Tenant)
+		c.Set(keyAPIKey, who.Key)
+		if kind == authToken && who.Key != "" {
+			return errs.New(errs.Forbidden, "This needs a token: API keys cannot make or revoke API keys")
+		}
 		if kind == authAdmin && !who.Admin {
 			return errs.New(errs.Forbidden, "This needs a token with scope admin")
 		}
@@ -61,7 +67,7 @@ func identify(c *gin.Context, authenticators []authenticator) (principal, error)
 			return who, nil
 		}
 	}
-	return principal{}, unauthorized("Send a token: Authorization: Bearer <token>")
+	return principal{}, unauthorized("Send a token (Authorization: Bearer <token>) or an API key (%s)", headerAPIKey)
 }
 
 // tenantOf returns the caller's tenant. Behind a public route there is none, and

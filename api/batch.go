@@ -35,8 +35,9 @@ type batchResult struct {
 }
 
 // createBatch takes many events: one result for each, in order. A bad one is
-// refused alone. With an Idempotency-Key, each event's key is made of it and the
-// event's place.
+// refused alone, and so are those over the tenant's limit, which are the last
+// ones. With an Idempotency-Key, each event's key is made of it and the event's
+// place.
 func (h *events) createBatch(c *gin.Context) error {
 	body, err := readBody(c, bodyRule{maxBytes: maxBatchBytes, around: 3})
 	if err != nil {
@@ -50,11 +51,18 @@ func (h *events) createBatch(c *gin.Context) error {
 	if err := body.done(); err != nil {
 		return err
 	}
+	admitted, refusal := h.door.admit(c.Request.Context(), tenantOf(c), len(members))
+	if admitted == 0 {
+		return refusal
+	}
 	results := make([]acceptedBody, len(members))
 	failures := make([]error, len(members))
+	for i := admitted; i < len(members); i++ {
+		failures[i] = refusal
+	}
 	var starting errgroup.Group
 	starting.SetLimit(batchStarts)
-	for i, member := range members {
+	for i, member := range members[:admitted] {
 		starting.Go(func() error {
 			ownKey := ""
 			if key != "" {
@@ -104,12 +112,13 @@ func (h *events) acceptMember(ctx context.Context, text rawMember, tenant, key s
 }
 
 // answerBatch answers 202 with every result. When not one event could be taken
-// because a part is down, the whole request is answered so.
+// because a part is down, or for that and the tenant's limit, the whole request
+// is answered so.
 func (h *events) answerBatch(c *gin.Context, results []acceptedBody, failures []error) error {
 	list := make([]batchResult, len(results))
 	var down error
 	var ours []error
-	unavailable := 0
+	later := 0
 	for i, err := range failures {
 		if err == nil {
 			list[i] = batchResult{ID: results[i].ID, Status: results[i].Status, Duplicate: &results[i].Duplicate}
@@ -118,14 +127,16 @@ func (h *events) answerBatch(c *gin.Context, results []acceptedBody, failures []
 		wire, shown := wireOf(err)
 		list[i] = batchResult{Status: "refused", Code: wire.code, Message: shown.Message, Errors: shown.Fields}
 		if shown.Code == errs.Unavailable {
-			unavailable++
 			down = err
+		}
+		if shown.Code == errs.Unavailable || shown.Code == errs.RateLimited {
+			later++
 		}
 		if shown.Code == errs.Unavailable || shown.Code == errs.Internal {
 			ours = append(ours, fmt.Errorf("event %d: %w", i, err))
 		}
 	}
-	if unavailable == len(results) {
+	if down != nil && later == len(results) {
 		return down
 	}
 	if len(ours) > 0 {

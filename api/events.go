@@ -23,6 +23,7 @@ type eventStore interface {
 type events struct {
 	store    eventStore
 	starter  eventStarter
+	door     *door
 	profiles profiles
 	links    temporalLinks
 	maxBytes int64

@@ -36,8 +36,12 @@ type acceptedBody struct {
 }
 
 // create takes one event: 202 when it is new, 200 when its Idempotency-Key was
-// seen before with the same content.
+// seen before with the same content. It counts against the tenant's limit before
+// it is read, whatever becomes of it.
 func (h *events) create(c *gin.Context) error {
+	if _, err := h.door.admit(c.Request.Context(), tenantOf(c), 1); err != nil {
+		return err
+	}
 	body, err := readBody(c, bodyRule{maxBytes: h.maxBytes, around: 1})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -29,9 +30,9 @@ const (
 )
 
 // seed gives the tenant a webhook that received two events, one delivered and
-// one waiting for its second attempt, and a neighbour who has the same. Ids:
-// {webhook} {event} {delivery} {attempt} {waiting}, and {other.webhook} … of the
-// neighbour.
+// one waiting for its second attempt, and an API key, and a neighbour who has the
+// same. Ids: {webhook} {event} {delivery} {attempt} {waiting} {key} {key.text}, and
+// {other.webhook} … of the neighbour. {admin} is a token of an operator.
 func (w *world) seed(t *testing.T) {
 	t.Helper()
 	for _, who := range []string{"", "other."} {
@@ -47,7 +48,11 @@ func (w *world) seed(t *testing.T) {
 		w.ids[who+"waiting"] = waiting.ID
 		w.ids[who+"attempt"] = w.addAttempt(t, delivered, http.StatusOK)
 		w.addAttempt(t, waiting, http.StatusServiceUnavailable)
+		w.ids[who+"key"], w.ids[who+"key.text"] = w.addKey(t, tenant, nil)
 	}
+	admin, err := MintToken(testSecret, "operators", true, time.Hour, testNow)
+	require.NoError(t, err)
+	w.ids["admin"] = admin
 	w.ids["tenant"] = w.tenant
 	w.ids["missing"] = "0197214e-8a1c-7cc2-9f0e-7a1b5d2c9e44"
 	w.ids["fingerprint"] = w.fingerprint(t)
@@ -122,6 +127,25 @@ func (w *world) addAttempt(t *testing.T, delivery models.Delivery, status int) s
 	}
 	require.NoError(t, w.store.Record(t.Context(), record))
 	return attempt.ID
+}
+
+// addKey stores an API key and returns its id and the key.
+func (w *world) addKey(t *testing.T, tenant string, expiresAt *time.Time) (id, text string) {
+	t.Helper()
+	text, err := newKey(rand.Reader)
+	require.NoError(t, err)
+	key := models.APIKey{Tenant: tenant, Name: "CI", Hash: keyHash(text), Shown: text[:keyShown], ExpiresAt: expiresAt}
+	require.NoError(t, w.store.CreateAPIKey(t.Context(), &key))
+	return key.ID, text
+}
+
+// setTenant sets the status and limits of the world's tenant.
+func setTenant(status string, limits models.Limits) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		t.Helper()
+		set := models.Tenant{ID: w.tenant, Status: status, Limits: limits}
+		require.NoError(t, w.store.PutTenant(t.Context(), &set))
+	}
 }
 
 // setSeededStatus puts the tenant's {webhook} into a status, as a worker would.

@@ -18,6 +18,7 @@ import (
 const (
 	keyRequestID = "posthaste.requestID"
 	keyTenant    = "posthaste.tenant"
+	keyAPIKey    = "posthaste.apiKey"
 	keyError     = "posthaste.error"
 )
 
@@ -71,6 +72,9 @@ func accessLog(logger *slog.Logger, now func() time.Time) gin.HandlerFunc {
 		}
 		if tenant := tenantOf(c); tenant != "" {
 			attrs = append(attrs, slog.String("tenant", tenant))
+		}
+		if key := c.GetString(keyAPIKey); key != "" {
+			attrs = append(attrs, slog.String("apiKey", key))
 		}
 		if err, ok := c.Get(keyError); ok {
 			attrs = append(attrs, slog.Any("error", err))

@@ -23,27 +23,36 @@ type route struct {
 	Handler func(*gin.Context) error
 }
 
-// routes is the route table: everything this API answers to.
+// routes is the route table: everything this API answers to. What makes or
+// sends something new is for active tenants alone.
 func (s *server) routes() []route {
+	active := s.door.active
 	return []route{
 		{http.MethodGet, "/api/webhooks/events", authPublic, s.eventTypes.list},
 
 		{http.MethodGet, "/api/webhooks", authTenant, s.webhooks.list},
-		{http.MethodPost, "/api/webhooks", authTenant, s.webhooks.create},
+		{http.MethodPost, "/api/webhooks", authTenant, active(s.webhooks.create)},
 		{http.MethodGet, "/api/webhooks/:id", authTenant, s.webhooks.get},
-		{http.MethodPatch, "/api/webhooks/:id", authTenant, s.webhooks.update},
+		{http.MethodPatch, "/api/webhooks/:id", authTenant, active(s.webhooks.update)},
 		{http.MethodDelete, "/api/webhooks/:id", authTenant, s.webhooks.delete},
-		{http.MethodPost, "/api/webhooks/:id/rotate-secret", authTenant, s.webhooks.rotateSecret},
-		{http.MethodPost, "/api/webhooks/:id/test", authTenant, s.tests.send},
+		{http.MethodPost, "/api/webhooks/:id/rotate-secret", authTenant, active(s.webhooks.rotateSecret)},
+		{http.MethodPost, "/api/webhooks/:id/test", authTenant, active(s.tests.send)},
 		{http.MethodGet, "/api/webhooks/:id/history", authTenant, s.history.list},
 
-		{http.MethodPost, "/api/events", authTenant, s.events.create},
-		{http.MethodPost, "/api/events/batch", authTenant, s.events.createBatch},
+		{http.MethodPost, "/api/events", authTenant, active(s.events.create)},
+		{http.MethodPost, "/api/events/batch", authTenant, active(s.events.createBatch)},
 		{http.MethodGet, "/api/events", authTenant, s.events.list},
 		{http.MethodGet, "/api/events/:id", authTenant, s.events.get},
 
 		{http.MethodGet, "/api/deliveries/:id", authTenant, s.deliveries.get},
-		{http.MethodPost, "/api/deliveries/:id/retry", authTenant, s.deliveries.retry},
+		{http.MethodPost, "/api/deliveries/:id/retry", authTenant, active(s.deliveries.retry)},
+
+		{http.MethodGet, "/api/api-keys", authTenant, s.apiKeys.list},
+		{http.MethodPost, "/api/api-keys", authToken, s.apiKeys.create},
+		{http.MethodDelete, "/api/api-keys/:id", authToken, s.apiKeys.delete},
+
+		{http.MethodGet, "/api/admin/tenants/:id", authAdmin, s.tenants.get},
+		{http.MethodPut, "/api/admin/tenants/:id", authAdmin, s.tenants.put},
 
 		{http.MethodGet, "/api/openapi.yaml", authPublic, s.docs.specification},
 		{http.MethodGet, pathHealth, authPublic, s.health.live},

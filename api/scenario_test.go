@@ -179,6 +179,7 @@ func (s scenario) run(t *testing.T, store *models.Store, tenant string) {
 	require.NotEmpty(t, got.header.Get("X-Request-Id"))
 	require.Equal(t, "nosniff", got.header.Get("X-Content-Type-Options"))
 	require.NotContains(t, w.logs.String(), "eyJ", "no token is logged")
+	require.NotContains(t, w.logs.String(), w.ids["key.text"], "no key is logged")
 	if got.status >= 400 {
 		w.leftNothingBehind(t)
 	}
@@ -212,6 +213,9 @@ func (w *world) fingerprint(t *testing.T) string {
 	events, err := w.store.Events(t.Context(), models.EventFilter{Tenant: w.tenant})
 	require.NoError(t, err)
 	fmt.Fprintf(&text, "%d events\n", len(events.Items))
+	keys, err := w.store.APIKeys(t.Context(), models.APIKeyFilter{Tenant: w.tenant})
+	require.NoError(t, err)
+	fmt.Fprintf(&text, "%d keys\n", len(keys.Items))
 	return text.String()
 }
 
@@ -309,6 +313,7 @@ func scenarios() []scenario {
 		eventTypeScenarios(), webhookScenarios(), webhookRefusals(), updateScenarios(), secretScenarios(),
 		sampleScenarios(), historyScenarios(), eventScenarios(), eventRefusals(), batchScenarios(),
 		readingScenarios(), deliveryScenarios(), serviceScenarios(), tenantScenarios(),
+		apiKeyScenarios(), adminScenarios(), inactiveScenarios(), limitScenarios(),
 	)
 }
 

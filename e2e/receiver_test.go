@@ -39,7 +39,7 @@ func newReceiver(t *testing.T, answer func(n int, w http.ResponseWriter, r *http
 	t.Helper()
 	rec := &receiver{t: t, answer: answer}
 	rec.Server = httptest.NewServer(rec)
-	t.Cleanup(rec.Close)
+	t.Cleanup(func() { rec.CloseClientConnections(); rec.Close() }) // cuts what still hangs
 	return rec
 }
 
@@ -70,6 +70,9 @@ func (rec *receiver) await(n int, within time.Duration) []arrival {
 		"waiting for %d arrivals", n)
 	return rec.all()
 }
+
+// hang answers nothing for as long as the sender waits.
+func hang(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 // status answers every request with one status.
 func status(code int) func(int, http.ResponseWriter, *http.Request) {

@@ -65,6 +65,8 @@ func install(t *testing.T, s settings) *system {
 		"POSTHASTE_ENCRYPTION_KEYSET=" + keyset,
 		"POSTHASTE_ALLOW_HTTP=true",
 		"POSTHASTE_ALLOW_NETWORKS=127.0.0.0/8",
+		"POSTHASTE_LIMIT_WEBHOOKS=0",
+		"POSTHASTE_LIMIT_EVENTS_PER_MINUTE=0",
 	}, s.env...)
 	run(t, sys.env, "migrate", "up")
 	return sys.as(t, "acme")

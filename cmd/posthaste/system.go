@@ -124,7 +124,7 @@ func (s *system) startWorker() error {
 	s.closers.pushFunc("sender", sender.Close)
 	effects, err := activities.New(activities.Deps{
 		Store: s.store, Providers: s.providers, Sender: sender,
-		UserAgent: userAgent(), Now: time.Now, Logger: s.logger,
+		UserAgent: userAgent(), DurableSlots: s.settings.DurableSlots, Now: time.Now, Logger: s.logger,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,107 @@
+package activities
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// slowAfter is what an attempt in the fast lane may take: a webhook whose
+	// 95th percentile is above it, or that has kept one POST waiting this long,
+	// is not fit for the fast lane.
+	slowAfter = time.Second
+	// fitnessSample is how many attempts the percentile looks back on.
+	fitnessSample = 20
+	// fitnessKept bounds the memory: past this many webhooks, those with nothing
+	// in flight are forgotten and start afresh.
+	fitnessKept = 20_000
+)
+
+// fitness knows how this process's latest attempts at each webhook went, and so
+// which webhooks may use the fast lane. The ledger knows it too, but only after
+// an attempt has ended: a receiver that accepts and never answers shows itself
+// here within a second.
+type fitness struct {
+	now      func() time.Time
+	mu       sync.Mutex
+	webhooks map[string]*form
+}
+
+// form is how one webhook is doing.
+type form struct {
+	took     []time.Duration // the latest attempts, oldest first
+	failed   bool            // the latest attempt
+	inFlight map[uint64]time.Time
+	next     uint64
+}
+
+func newFitness(now func() time.Time) *fitness {
+	return &fitness{now: now, webhooks: map[string]*form{}}
+}
+
+// begin notes that a POST has begun. The caller calls end when it is over.
+func (f *fitness) begin(webhookID string) (end func(ok bool)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w, known := f.webhooks[webhookID]
+	if !known {
+		f.makeRoom()
+		w = &form{inFlight: map[uint64]time.Time{}}
+		f.webhooks[webhookID] = w
+	}
+	began, id := f.now(), w.next
+	w.inFlight[id] = began
+	w.next++
+	return func(ok bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(w.inFlight, id)
+		w.failed = !ok
+		w.took = append(w.took, f.now().Sub(began))
+		if len(w.took) > fitnessSample {
+			w.took = w.took[1:]
+		}
+	}
+}
+
+// fit reports whether a webhook may use the fast lane. One that was never tried
+// by this process may.
+func (f *fitness) fit(webhookID string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w, known := f.webhooks[webhookID]
+	if !known {
+		return true
+	}
+	if w.failed || percentile95(w.took) > slowAfter {
+		return false
+	}
+	now := f.now()
+	for _, began := range w.inFlight {
+		if now.Sub(began) > slowAfter {
+			return false
+		}
+	}
+	return true
+}
+
+// makeRoom forgets idle webhooks when there are too many. The lock is held.
+func (f *fitness) makeRoom() {
+	if len(f.webhooks) < fitnessKept {
+		return
+	}
+	for id, w := range f.webhooks {
+		if len(w.inFlight) == 0 {
+			delete(f.webhooks, id)
+		}
+	}
+}
+
+func percentile95(took []time.Duration) time.Duration {
+	if len(took) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(took))
+	return sorted[(len(sorted)*95-1)/100]
+}

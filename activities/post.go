@@ -1,0 +1,121 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"posthaste/errs"
+	"posthaste/models"
+	"posthaste/webhook"
+	"posthaste/webhook/provider"
+	"posthaste/webhook/send"
+)
+
+// post renders, signs, sends and records. A webhook whose POST must never be
+// repeated is claimed first; found claimed by a worker that died, the delivery
+// is recorded unknown.
+func (a *Activities) post(ctx context.Context, t *try) (standing, error) {
+	if t.policy.OnCrash == webhook.CrashUnknown {
+		if t.due.Delivery.State == models.StateSending {
+			return a.record(ctx, t, models.Record{Step: models.StepLose, Reason: string(webhook.ReasonWorkerLost)})
+		}
+		if err := a.store.Claim(ctx, t.due.Delivery); err != nil {
+			return stands(t.due.Delivery), fmt.Errorf("claim: %w", err)
+		}
+		t.due.Delivery.State = models.StateSending
+	}
+	request, err := t.profile.Request(provider.RequestInput{
+		Event: t.event, Subscription: t.subscription, DeliveryID: t.due.Delivery.ID,
+		Now: a.now(), UserAgent: a.userAgent,
+	})
+	var result send.Result
+	if err != nil {
+		result = unrenderable(err, a.now())
+	} else {
+		end := a.fitness.begin(t.due.Webhook.ID)
+		result = a.sender.Send(ctx, request)
+		end(result.Outcome.Kind == webhook.Delivered)
+	}
+	if result.Interrupted {
+		return stands(t.due.Delivery), fmt.Errorf("the attempt was cut on our side: %s", result.Outcome.Detail)
+	}
+	a.logAttempt(ctx, t, result)
+	return a.settle(ctx, t, request, result)
+}
+
+// settle turns the outcome into the ledger's next step and records both.
+func (a *Activities) settle(ctx context.Context, t *try, request send.Request, result send.Result) (standing, error) {
+	verdict := decide(decision{
+		outcome: result.Outcome, policy: t.policy, gone: t.profile.Gone(),
+		failed: t.due.Delivery.Attempts - t.due.Delivery.RoundStart + 1,
+		test:   t.due.Delivery.Test, now: a.now(), spread: a.spread(),
+	})
+	record := models.Record{
+		Step: verdict.step, Attempt: ledgerAttempt(t.due, request, result), NextAttemptAt: verdict.next,
+		Reason: string(result.Outcome.Reason), WebhookStatus: string(verdict.webhookStatus),
+		StatusReason: verdict.statusReason,
+	}
+	if !t.due.Delivery.Test {
+		failed := result.Outcome.Kind != webhook.Delivered
+		record.WebhookFailed = &failed
+		record.BrokenAfter = t.profile.Broken().AfterFailedAttempts
+	}
+	after, err := a.record(ctx, t, record)
+	after.StatusCode, after.detail = result.Outcome.StatusCode, result.Outcome.Detail
+	if verdict.next != nil {
+		after.next = verdict.next.Sub(a.now())
+	}
+	return after, err
+}
+
+// record writes a step of the ledger. It does not stop with the attempt's own
+// deadline: a POST was made, and its outcome must not be lost to the same slow
+// receiver that used the time up.
+func (a *Activities) record(ctx context.Context, t *try, record models.Record) (standing, error) {
+	before := t.due.Delivery
+	record.Delivery = before
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	err := a.store.Record(ctx, record)
+	if errs.Is(err, errs.NotFound) {
+		return deleted(before.ID), nil
+	}
+	if err != nil {
+		return stands(before), fmt.Errorf("record %s: %w", record.Step, err)
+	}
+	state, err := models.Advance(before.State, record.Step)
+	after := standing{Attempted: Attempted{
+		DeliveryID: before.ID, State: state, Attempts: before.Attempts, Reason: webhook.Reason(record.Reason),
+	}}
+	if record.Attempt != nil {
+		after.Attempts++
+	}
+	return after, err
+}
+
+// recordTimeout bounds the writing of one step.
+const recordTimeout = 10 * time.Second
+
+// unrenderable is the outcome of an event that this webhook's profile could not
+// turn into a request: a failed attempt that everyone can see, and that trying
+// again would not mend.
+func unrenderable(err error, now time.Time) send.Result {
+	return send.Result{
+		StartedAt: now,
+		Outcome: webhook.Outcome{
+			Kind: webhook.Rejected, Reason: webhook.ReasonBadRequest,
+			Detail: "the request could not be rendered: " + err.Error(),
+		},
+	}
+}
+
+// logAttempt writes the one line that tells all about an attempt.
+func (a *Activities) logAttempt(ctx context.Context, t *try, result send.Result) {
+	a.logger.InfoContext(ctx, "attempt",
+		"tenant", t.due.Delivery.Tenant, "provider", t.due.Webhook.Provider, "event", t.due.Delivery.EventID,
+		"type", t.due.Delivery.EventType, "webhook", t.due.Webhook.ID, "host", t.due.Delivery.Host,
+		"delivery", t.due.Delivery.ID, "attempt", t.due.Delivery.Attempts+1,
+		"outcome", result.Outcome.Kind, "status", result.Outcome.StatusCode, "reason", result.Outcome.Reason,
+		"ms", result.Duration.Milliseconds(), "test", t.due.Delivery.Test)
+}
