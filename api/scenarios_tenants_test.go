@@ -225,7 +225,7 @@ func limitScenarios() []scenario {
 	newHook := `{"url":"https://hooks.acme.dev/new","events":["a"]}`
 	three := `{"events":[` + orderPaid + `,{"type":"a"},` + orderPaid + `]}`
 	return []scenario{
-		{name: "a webhook too many", method: "POST", url: "/api/webhooks", body: newHook, arrange: active(models.Limits{Webhooks: 1}), status: 403, want: []string{`"code":"LIMIT_EXCEEDED"`, "allows 1 webhooks"}},
+		{name: "a webhook too many", method: "POST", url: "/api/webhooks", body: newHook, arrange: active(models.Limits{Webhooks: 1}), status: 403, want: []string{`"code":"LIMIT_EXCEEDED"`, "limit of webhooks is reached: 1"}},
 		{name: "the last webhook", method: "POST", url: "/api/webhooks", body: newHook, arrange: active(models.Limits{Webhooks: 2}), status: 201},
 		{name: "a change at the limit", method: "PATCH", url: "/api/webhooks/{webhook}", body: `{"name":"x"}`, arrange: active(models.Limits{Webhooks: 1}), status: 200},
 		{

@@ -27,7 +27,7 @@ var (
 		stop             func()
 	}
 	namespaces    atomic.Int64
-	maxNamespaces = int64(40)
+	maxNamespaces = int64(60)
 )
 
 func TestMain(m *testing.M) {

@@ -125,7 +125,7 @@ func (s *Store) roomForWebhook(tx *gorm.DB, tenant string) error {
 		return err
 	}
 	if counts[0] >= limit {
-		return errs.New(errs.LimitExceeded, "The plan allows %d webhooks, and there are as many", limit)
+		return errs.New(errs.LimitExceeded, "The plan's limit of webhooks is reached: %d", limit)
 	}
 	return nil
 }
