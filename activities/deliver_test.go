@@ -209,7 +209,7 @@ func TestDurableLaneSendsAwayWhatIsOverTheWebhooksShare(t *testing.T) {
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
 		inside <- struct{}{}
 		<-hang
-		w.WriteHeader(204)
+		w.WriteHeader(http.StatusNoContent)
 	})
 	b.webhook(once)
 	plans := []activities.Planned{b.one(), b.one(), b.one()}
