@@ -28,7 +28,7 @@ endef
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check golden replay e2e up down tools clean
+.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check golden replay histories fuzz e2e up down tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -63,11 +63,23 @@ race: bin/temporal ## Run every test under the race detector; needs a C compiler
 replay: ## Replay the recorded workflow histories
 	$(GO) test -run Replay $(TESTFLAGS) ./workflows/...
 
+histories: bin/temporal ## Record the workflow histories that later code must replay; for a change of workflow behaviour
+	$(GO) test -timeout 20m -count=1 -run TestStoriesReplay ./e2e -args -record
+	cd workflows/testdata/histories && ls *.json >MANIFEST
+
 e2e: bin/temporal ## Run the whole-system tests
 	$(GO) test -timeout 20m $(TESTFLAGS) ./e2e/...
 
 golden: ## Rewrite the golden files; read the diff afterwards
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag\.Bool("update"' . | xargs -n 1 dirname | sort -u) -update
+
+FUZZTIME ?= 1m
+fuzz: ## Run every fuzz target for FUZZTIME each
+	@grep -rE '^func Fuzz[A-Za-z]+' --include='*_test.go' . | sed -E 's|^(.*)/[^/]+:func (Fuzz[A-Za-z]+).*|\1 \2|' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package || exit 1; \
+	done
 
 ## ---- check
 
