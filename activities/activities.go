@@ -24,6 +24,7 @@ type Deps struct {
 	Store     *models.Store
 	Providers *provider.Registry
 	Sender    *send.Sender
+	Meter     Meter
 	UserAgent string // sent with every POST: Posthaste/<version>
 	// DurableSlots is how many POSTs the durable lane of this process has in
 	// flight at most; one webhook may hold a tenth of them.
@@ -38,6 +39,7 @@ type Activities struct {
 	store     *models.Store
 	providers *provider.Registry
 	sender    *send.Sender
+	meter     Meter
 	userAgent string
 	now       func() time.Time
 	spread    func() float64 // in [0,1): the place of a wait within its jitter
@@ -52,7 +54,7 @@ type Activities struct {
 // one.
 func New(deps Deps) (*Activities, error) {
 	for name, missing := range map[string]bool{
-		"Store": deps.Store == nil, "Providers": deps.Providers == nil, "Sender": deps.Sender == nil,
+		"Store": deps.Store == nil, "Providers": deps.Providers == nil, "Sender": deps.Sender == nil, "Meter": deps.Meter == nil,
 		"UserAgent": deps.UserAgent == "", "DurableSlots": deps.DurableSlots < 1, "Now": deps.Now == nil, "Logger": deps.Logger == nil,
 	} {
 		if missing {
@@ -61,7 +63,7 @@ func New(deps Deps) (*Activities, error) {
 	}
 	share := max(1, deps.DurableSlots/durableShare)
 	return &Activities{
-		store: deps.Store, providers: deps.Providers, sender: deps.Sender,
+		store: deps.Store, providers: deps.Providers, sender: deps.Sender, meter: deps.Meter,
 		userAgent: deps.UserAgent, now: deps.Now, spread: rand.Float64, logger: deps.Logger,
 		fast: newSlots(fastPerWebhook, fastPatience), durable: newSlots(share, 0),
 		crowd: newCrowd(share, deps.Now, rand.Float64), fitness: newFitness(deps.Now),

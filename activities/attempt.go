@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/webhook"
 	"posthaste/webhook/provider"
@@ -15,27 +14,24 @@ import (
 // and of a worker differ, and a second wait costs two writes.
 const earlyTolerance = 250 * time.Millisecond
 
-// attempt makes one attempt of a delivery if one is due: read the ledger, check
-// that the webhook still wants it, render and sign, POST, record. The order is
-// the promise: nothing is sent that the ledger calls done, and nothing is called
-// done before it is recorded. An error means that we failed; the returned
-// standing then is what is known.
+// attempt makes one attempt of a delivery if one is due: check that the webhook
+// still wants it, render and sign, POST, record. The order is the promise:
+// nothing is sent that the ledger calls done, and nothing is called done before
+// it is recorded. An error means that we failed; the returned standing then is
+// what is known.
 func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
-	unknown := standing{Attempted: Attempted{DeliveryID: j.ref.DeliveryID, State: models.StatePending}}
-	due, err := a.due(ctx, j)
-	if errs.Is(err, errs.NotFound) {
+	if j.due == nil {
 		return deleted(j.ref.DeliveryID), nil
 	}
-	if err != nil {
-		return unknown, fmt.Errorf("read the ledger: %w", err)
-	}
+	due := *j.due
 	if due.Delivery.State.Settled() {
 		return stands(due.Delivery), nil
 	}
 	if wait := early(due.Delivery, a.now()); wait > 0 && !j.now {
-		return deferred(due.Delivery, wait, "waits for its time"), nil
+		why := fmt.Sprintf("attempt %d failed (%s); waits for the next", due.Delivery.Attempts, due.Delivery.Reason)
+		return deferred(due.Delivery, wait, why), nil
 	}
-	t, err := a.prepare(due, j)
+	t, err := a.prepare(due, *j.event)
 	if err != nil {
 		return stands(due.Delivery), err
 	}
@@ -81,15 +77,8 @@ type try struct {
 	policy       webhook.RetryPolicy
 }
 
-// due reads the delivery, its webhook and, unless the caller has it, its event.
-func (a *Activities) due(ctx context.Context, j job) (models.Due, error) {
-	if j.event != nil {
-		return a.store.DueDeliveryWithoutEvent(ctx, j.tenant, j.ref.DeliveryID)
-	}
-	return a.store.DueDelivery(ctx, j.tenant, j.ref.DeliveryID)
-}
-
-func (a *Activities) prepare(due models.Due, j job) (*try, error) {
+// prepare finds what the provider makes of the ledger's rows.
+func (a *Activities) prepare(due models.Due, event webhook.Event) (*try, error) {
 	profile, err := a.providers.Profile(due.Webhook.Provider)
 	if err != nil {
 		return nil, fmt.Errorf("provider of webhook %s: %w", due.Webhook.ID, err)
@@ -98,16 +87,11 @@ func (a *Activities) prepare(due models.Due, j job) (*try, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &try{due: due, subscription: subscription, profile: profile, policy: profile.Policy(subscription)}
+	t := &try{due: due, event: event, subscription: subscription, profile: profile, policy: profile.Policy(subscription)}
 	if due.Delivery.Test {
 		t.policy = webhook.RetryPolicy{Mode: webhook.RetryNever}
 	}
-	if j.event != nil {
-		t.event = *j.event
-		return t, nil
-	}
-	t.event, err = eventOf(due.Event)
-	return t, err
+	return t, nil
 }
 
 // early returns how long a delivery must still wait.

@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/webhook"
 )
@@ -15,31 +16,70 @@ import (
 // Deliver makes one attempt of each delivery that is due, all at once, and says
 // where each stands then.
 //
-// In the fast lane it never fails: what could not be settled is returned as it
-// stands, and the workflow hands it to the durable lane. In the durable lane it
+// In the fast lane it fails only when the ledger cannot be read: what could not
+// be settled is returned as it stands, and the workflow hands it to the durable
+// lane. In the durable lane it
 // has one delivery, and returns an error as long as that has not settled; the
 // error carries the time of the next attempt, computed from the ledger.
 func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResult, error) {
 	if in.Lane == LaneDurable {
 		return a.deliverDurably(ctx, in)
 	}
-	events := make(map[string]*Event, len(in.Events))
-	for i := range in.Events {
-		events[in.Events[i].ID] = &in.Events[i]
+	jobs, err := a.readSlice(ctx, in)
+	if err != nil {
+		return DeliverResult{}, fmt.Errorf("read %d deliveries: %w", len(in.Deliveries), err)
 	}
-	result := DeliverResult{Deliveries: make([]Attempted, len(in.Deliveries))}
+	result := DeliverResult{Deliveries: make([]Attempted, len(jobs))}
 	var group sync.WaitGroup
-	for i, ref := range in.Deliveries {
+	for i, j := range jobs {
 		group.Go(func() {
-			standing, err := a.attempt(ctx, job{tenant: in.Tenant, ref: ref, event: events[ref.EventID], lane: in.Lane})
+			standing, err := a.attempt(ctx, j)
 			if err != nil {
-				a.logger.WarnContext(ctx, "delivery left to the durable lane", "delivery", ref.DeliveryID, "error", err)
+				a.logger.WarnContext(ctx, "delivery left to the durable lane", "delivery", j.ref.DeliveryID, "error", err)
 			}
 			result.Deliveries[i] = standing.Attempted
 		})
 	}
 	group.Wait()
 	return result, nil
+}
+
+// readSlice reads all that the attempts of a slice need, in one query for the
+// deliveries and their webhooks, and one for each event that did not come along.
+func (a *Activities) readSlice(ctx context.Context, in DeliverInput) ([]job, error) {
+	events := make(map[string]*Event, len(in.Events))
+	for i := range in.Events {
+		events[in.Events[i].ID] = &in.Events[i]
+	}
+	ids := make([]string, len(in.Deliveries))
+	for i, ref := range in.Deliveries {
+		ids[i] = ref.DeliveryID
+		if events[ref.EventID] != nil {
+			continue
+		}
+		row, err := a.store.Event(ctx, in.Tenant, ref.EventID)
+		if err != nil {
+			return nil, fmt.Errorf("event %s: %w", ref.EventID, err)
+		}
+		event, err := eventOf(row)
+		if err != nil {
+			return nil, err
+		}
+		events[ref.EventID] = &event
+	}
+	rows, err := a.store.DueDeliveries(ctx, in.Tenant, ids)
+	if err != nil {
+		return nil, err
+	}
+	due := make(map[string]*models.Due, len(rows))
+	for i := range rows {
+		due[rows[i].Delivery.ID] = &rows[i]
+	}
+	jobs := make([]job, len(in.Deliveries))
+	for i, ref := range in.Deliveries {
+		jobs[i] = job{ref: ref, due: due[ref.DeliveryID], event: events[ref.EventID], lane: in.Lane}
+	}
+	return jobs, nil
 }
 
 // deliverDurably makes one attempt of one delivery and lets Temporal wait for
@@ -49,7 +89,11 @@ func (a *Activities) deliverDurably(ctx context.Context, in DeliverInput) (Deliv
 		return DeliverResult{}, temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("the durable lane takes one delivery, not %d", len(in.Deliveries)), "Invalid", nil)
 	}
-	standing, err := a.attempt(ctx, job{tenant: in.Tenant, ref: in.Deliveries[0], lane: in.Lane, now: in.Now})
+	j, err := a.readOne(ctx, in)
+	if err != nil {
+		return DeliverResult{}, temporalError(fmt.Errorf("read delivery %s: %w", in.Deliveries[0].DeliveryID, err))
+	}
+	standing, err := a.attempt(ctx, j)
 	if err != nil {
 		return DeliverResult{}, temporalError(fmt.Errorf("delivery %s: %w", in.Deliveries[0].DeliveryID, err))
 	}
@@ -59,13 +103,28 @@ func (a *Activities) deliverDurably(ctx context.Context, in DeliverInput) (Deliv
 	return DeliverResult{Deliveries: []Attempted{standing.Attempted}}, nil
 }
 
-// job is one delivery to attempt.
+// readOne reads a delivery with its webhook and event, in one query.
+func (a *Activities) readOne(ctx context.Context, in DeliverInput) (job, error) {
+	j := job{ref: in.Deliveries[0], lane: in.Lane, now: in.Now}
+	due, err := a.store.DueDelivery(ctx, in.Tenant, j.ref.DeliveryID)
+	if errs.Is(err, errs.NotFound) {
+		return j, nil
+	}
+	if err != nil {
+		return job{}, err
+	}
+	event, err := eventOf(due.Event)
+	j.due, j.event = &due, &event
+	return j, err
+}
+
+// job is one delivery to attempt, as the ledger has it just before.
 type job struct {
-	tenant string
-	ref    DeliveryRef
-	event  *Event // nil: read the ledger's
-	lane   Lane
-	now    bool
+	ref   DeliveryRef
+	due   *models.Due // nil: the webhook was deleted, and the delivery with it
+	event *Event
+	lane  Lane
+	now   bool
 }
 
 // standing is where a delivery stands after a job. While it has not settled,

@@ -32,6 +32,7 @@ type bench struct {
 	env     *testsuite.TestActivityEnvironment
 	url     string
 	arrived atomic.Int64
+	meter   tally
 }
 
 // a names activities by method.
@@ -51,7 +52,7 @@ func newBench(t *testing.T, answer http.HandlerFunc) *bench {
 	sender := send.New(send.Options{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	t.Cleanup(sender.Close)
 	effects, err := activities.New(activities.Deps{
-		Store: b.store, Providers: providers, Sender: sender, UserAgent: "Posthaste/test", DurableSlots: 20,
+		Store: b.store, Providers: providers, Sender: sender, Meter: &b.meter, UserAgent: "Posthaste/test", DurableSlots: 20,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

@@ -18,6 +18,7 @@ import (
 func (a *Activities) post(ctx context.Context, t *try) (standing, error) {
 	if t.policy.OnCrash == webhook.CrashUnknown {
 		if t.due.Delivery.State == models.StateSending {
+			a.meter.Attempted(t.due.Webhook.Provider, webhook.Unknown, 0)
 			return a.record(ctx, t, models.Record{Step: models.StepLose, Reason: string(webhook.ReasonWorkerLost)})
 		}
 		if err := a.store.Claim(ctx, t.due.Delivery); err != nil {
@@ -40,6 +41,7 @@ func (a *Activities) post(ctx context.Context, t *try) (standing, error) {
 	if result.Interrupted {
 		return stands(t.due.Delivery), fmt.Errorf("the attempt was cut on our side: %s", result.Outcome.Detail)
 	}
+	a.meter.Attempted(t.due.Webhook.Provider, result.Outcome.Kind, result.Duration)
 	a.logAttempt(ctx, t, result)
 	return a.settle(ctx, t, request, result)
 }

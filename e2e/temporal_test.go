@@ -85,7 +85,10 @@ func TestWaitingDeliveryReadsWellInTemporal(t *testing.T) {
 	require.NoError(t, err)
 	var metadata sdkpb.WorkflowMetadata
 	require.NoError(t, answer.Get(&metadata))
-	require.Contains(t, metadata.GetCurrentDetails(), "**CRM · "+rec.Listener.Addr().String()+"** retrying after attempt 1 (server_error)")
+	require.Contains(t, metadata.GetCurrentDetails(), "**CRM · "+rec.Listener.Addr().String()+"** waits: see Pending Activities")
+	described, err := c.DescribeWorkflowExecution(t.Context(), id, "")
+	require.NoError(t, err)
+	require.Contains(t, described.GetPendingActivities()[0].GetLastFailure().GetMessage(), "attempt 1 failed (server_error); waits for the next")
 }
 
 func text(t *testing.T, payload *commonpb.Payload) string {

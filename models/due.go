@@ -11,7 +11,7 @@ import (
 type Due struct {
 	Delivery Delivery
 	Webhook  Webhook
-	Event    Event // empty from DueDeliveryWithoutEvent
+	Event    Event // empty from DueDeliveries
 }
 
 // dueRow is the join of the three tables.
@@ -27,22 +27,7 @@ var eventColumns = append([]string{"data", "custom_data"}, eventSummaryColumns..
 // DueDelivery reads a delivery with its webhook and its event, in one query.
 // NotFound when there is no such delivery (any more).
 func (s *Store) DueDelivery(ctx context.Context, tenant, deliveryID string) (Due, error) {
-	return only(s.due(ctx, tenant, []string{deliveryID}, true))
-}
-
-// DueDeliveryWithoutEvent is DueDelivery for a caller that has the event.
-func (s *Store) DueDeliveryWithoutEvent(ctx context.Context, tenant, deliveryID string) (Due, error) {
-	return only(s.due(ctx, tenant, []string{deliveryID}, false))
-}
-
-// DueDeliveries reads several deliveries with their webhooks, without events,
-// in one query, ordered by delivery id. Those that do not exist (any more) are
-// missing from the answer.
-func (s *Store) DueDeliveries(ctx context.Context, tenant string, deliveryIDs []string) ([]Due, error) {
-	return s.due(ctx, tenant, deliveryIDs, false)
-}
-
-func only(list []Due, err error) (Due, error) {
+	list, err := s.due(ctx, tenant, []string{deliveryID}, true)
 	if err != nil {
 		return Due{}, err
 	}
@@ -50,6 +35,13 @@ func only(list []Due, err error) (Due, error) {
 		return Due{}, noDelivery()
 	}
 	return list[0], nil
+}
+
+// DueDeliveries reads several deliveries with their webhooks, without events,
+// in one query, ordered by delivery id. Those that do not exist (any more) are
+// missing from the answer.
+func (s *Store) DueDeliveries(ctx context.Context, tenant string, deliveryIDs []string) ([]Due, error) {
+	return s.due(ctx, tenant, deliveryIDs, false)
 }
 
 func (s *Store) due(ctx context.Context, tenant string, ids []string, withEvent bool) ([]Due, error) {

@@ -26,7 +26,6 @@ func ofAnother(w world, tenant string, hook, event, delivery, key string) map[st
 	_, calls["DeliveriesOf"] = s.DeliveriesOf(ctx, tenant, event, 0, "")
 	_, _, calls["Delivery"] = s.Delivery(ctx, tenant, delivery)
 	_, calls["DueDelivery"] = s.DueDelivery(ctx, tenant, delivery)
-	_, calls["DueDeliveryWithoutEvent"] = s.DueDeliveryWithoutEvent(ctx, tenant, delivery)
 	_, calls["Reopen"] = s.Reopen(ctx, tenant, delivery, "resend/1")
 	stolen := models.Delivery{Tenant: tenant, ID: delivery, State: models.StatePending, WebhookID: hook}
 	calls["Claim"] = s.Claim(ctx, stolen)

@@ -99,14 +99,23 @@ var openColumns = []string{
 
 var webhookColumns = append(slices.Clone(openColumns), "headers", "secret", "previous_secret")
 
-// fingerprint is what makes two webhooks of a tenant the same: provider, URL
-// and the set of event types, whatever their order. It is unique per tenant.
+// fingerprint is what makes two webhooks of a tenant the same: provider, URL,
+// version, filters, and the sets of event types and of sources, whatever their
+// order. It is unique per tenant. Webhooks that differ in any of these get
+// different requests, or different events, and may share a URL.
 func (w *Webhook) fingerprint() string {
-	events := slices.Clone(w.Events)
-	slices.Sort(events)
-	parts := append([]string{w.Provider, w.URL}, slices.Compact(events)...)
+	parts := []string{
+		w.Provider, w.URL, w.Version, w.Filters.CampaignID, w.Filters.ListID, w.Filters.SchemaID,
+		setOf(w.Events), setOf(w.Sources),
+	}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:])
+}
+
+// setOf writes a set of words the same way for any order of them.
+func setOf(words []string) string {
+	sorted := slices.Sorted(slices.Values(words))
+	return strings.Join(slices.Compact(sorted), "\x01")
 }
 
 func (s *Store) webhookToRow(w *Webhook) (webhookRow, error) {

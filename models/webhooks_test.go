@@ -58,6 +58,10 @@ func TestSameWebhookTwice(t *testing.T) {
 		}
 		for name, change := range map[string]func(*models.Webhook){
 			"fewer events":   func(h *models.Webhook) { h.Events = []string{"a"} },
+			"other version":  func(h *models.Webhook) { h.Version = "v1" },
+			"other campaign": func(h *models.Webhook) { h.Filters.CampaignID = "7" },
+			"other list":     func(h *models.Webhook) { h.Filters.ListID = "7" },
+			"other sources":  func(h *models.Webhook) { h.Sources = []string{"api"} },
 			"joined events":  func(h *models.Webhook) { h.Events = []string{"ab"} },
 			"other provider": func(h *models.Webhook) { h.Provider = "akol" },
 			"other tenant":   func(h *models.Webhook) { h.Tenant = "zeta" },

@@ -59,16 +59,25 @@ func (r *round) show(ctx workflow.Context) {
 			fmt.Fprintf(&text, "- and %d more\n", len(r.deliveries)-i)
 			break
 		}
-		fmt.Fprintf(&text, "- **%s** %s", clip(d.summary(), 80), d.State)
-		if d.attempts > 0 {
-			fmt.Fprintf(&text, " after attempt %d", d.attempts)
-		}
-		if d.reason != "" {
-			fmt.Fprintf(&text, " (%s)", d.reason)
-		}
-		text.WriteString("\n")
+		fmt.Fprintf(&text, "- **%s** %s\n", clip(d.summary(), 80), d.standing())
 	}
 	workflow.SetCurrentDetails(ctx, text.String())
+}
+
+// standing says how a settled delivery ended. Of one that waits, this workflow
+// knows only that: its attempts and its next time change without it, and stand
+// under pending activities.
+func (d *delivery) standing() string {
+	switch {
+	case !d.State.Settled():
+		return "waits: see Pending Activities"
+	case d.reason != "":
+		return fmt.Sprintf("%s after %d attempts (%s)", d.State, d.attempts, d.reason)
+	case d.attempts > 1:
+		return fmt.Sprintf("%s after %d attempts", d.State, d.attempts)
+	default:
+		return string(d.State)
+	}
 }
 
 // report sets the outcome attribute when not everything was delivered, and

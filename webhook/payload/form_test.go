@@ -90,6 +90,8 @@ func TestFormFields(t *testing.T) {
 		{name: "spread leaves out what is listed by itself", fields: `["f[*]", "f[b]", "f[d]?"]`, data: `{"f":{"a":1,"b":2,"c":3}}`, want: []string{"f[a]=1", "f[c]=3", "f[b]=2"}},
 		{name: "unlisted null and empty are not dropped", fields: `[]`, data: `{"a":null,"b":{},"c":[[],{"d":[]}]}`, want: []string{"a=", "b=", "c[0]=", "c[1][d]="}},
 		{name: "a value from elsewhere in the data is sent once", fields: `[{key: mail, value: $data.contact.email}]`, data: `{"contact":{"email":"x","id":1}}`, want: []string{"mail=x", "contact[id]=1"}},
+		{name: "a bracket in a name forges no listed field", fields: `[{key: list, value: 0}, "contact[email]"]`, data: `{"list[]":"q","contact[email]":"x","a]":1}`,
+			want: []string{"list=0", "contact[email]=", "data[list[]]=q", "data[contact[email]]=x", "data[a]]=1"}},
 		{name: "all data under one key", fields: `[{key: payload, value: $event.data}]`, data: `{"a":[1]}`, want: []string{"payload[a][0]=1"}},
 		{name: "a listed key owns its name", fields: `[{key: type, value: $event.type}, {key: list, value: 0}]`, data: `{"type":"forged","list":[],"a":1}`, want: []string{"type=order.paid", "list=0", "a=1"}},
 		{name: "... but not what lies below it", fields: `[{key: list, value: 0}, "list[id]"]`, data: `{"list":{"name":"n","id":7}}`, want: []string{"list=0", "list[id]=7", "list[name]=n"}},

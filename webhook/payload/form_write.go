@@ -1,6 +1,9 @@
 package payload
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+)
 
 // formWriter writes one form body: the listed fields in their order, then what
 // is left of the data.
@@ -180,7 +183,7 @@ func (w *formWriter) rest() {
 		w.key = w.key[:0]
 		w.members(w.data, 0)
 	case !w.data.isNull(0):
-		w.key = append(w.key[:0], "data"...) // a plain value has no name of its own
+		w.key = append(w.key[:0], unnamed...) // a plain value has no name of its own
 		w.node(w.data, 0)
 	}
 }
@@ -212,12 +215,20 @@ func (w *formWriter) members(t *tree, n int) {
 	w.key = w.key[:length]
 }
 
+// unnamed is where data goes that has no name of its own at the top of a form.
+const unnamed = "data"
+
 // appendKey appends the key of a member, or the index of an element: in brackets
-// unless it is at the top.
+// unless it is at the top. A top-level name that holds a bracket would be read
+// as a path into some listed field ("list[]" would make list an array), so it
+// goes into the brackets of a name that no field lists.
 func (t *tree) appendKey(dst []byte, n, index int, top bool) []byte {
 	key := t.text[t.nodes[n].keyFrom:t.nodes[n].keyTo]
 	if t.nodes[n].keyFrom == 0 {
 		key = strconv.AppendInt(nil, int64(index), 10)
+	}
+	if top && bytes.ContainsAny(key, "[]") {
+		dst, top = append(dst, unnamed...), false
 	}
 	if !top {
 		dst = append(dst, "%5B"...)

@@ -153,7 +153,7 @@ func TestFormIsHTTPBuildQuery(t *testing.T) {
 	require.NoError(t, err)
 	data := []string{
 		`{"every":` + string(everyByte) + `}`,
-		`{` + string(everyByte) + `:{` + string(everyByte) + `:"x"}}`,
+		`{"in":{` + string(everyByte) + `:{` + string(everyByte) + `:"x"}}}`,
 		`{"contact":{"email":"ada+x@example.com","fields":{"39":"a b","Annual Revenue":"1,5"}},"list":[{"id":1},{"id":2}],"ok":true,"no":false}`,
 		`{"z":"","a":[[["~"]]],"漢字":"😀"}`,
 	}

@@ -173,7 +173,7 @@ func requireTool(tb testing.TB, name string) string {
 	return ""
 }
 
-// TestProviderTable holds the three big providers to the table of DESIGN section 6.
+// TestProviderTable holds the three big providers to the table of the product.
 func TestProviderTable(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

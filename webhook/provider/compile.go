@@ -34,13 +34,14 @@ func (p *Profile) compileGenerations(doc *document) {
 		if p.schema.Signing == nil {
 			doc.fault("signing", "is required; scheme none says that nothing is signed")
 		}
-		p.fallback = &generation{renderer: renderer, signer: signer, kinds: map[string]*kind{}}
+		p.fallback = &generation{renderer: renderer, signer: signer, kinds: map[string]*kind{}, hasBody: p.schema.Payload != nil}
 		p.generations = []*generation{p.fallback}
 		return
 	}
 	for i, version := range p.schema.Versions {
 		key := fmt.Sprintf("versions[%d]", i)
 		g := &generation{name: version.Name, renderer: renderer, signer: signer, kinds: map[string]*kind{}}
+		g.hasBody = p.schema.Payload != nil || version.Payload != nil
 		if version.Payload != nil {
 			g.renderer = compilePayload(doc, key+".payload", version.Payload)
 		}

@@ -45,7 +45,7 @@ func (p *Profile) compileEvent(doc *document, key string, event *EventSchema) {
 	k := &kind{EventSchema: *event, renderer: g.renderer, filters: event.Filters, isDefault: g == p.fallback}
 	if event.Payload != nil {
 		k.renderer = compilePayload(doc, key+".payload", event.Payload)
-	} else if k.renderer == nil {
+	} else if !g.hasBody {
 		doc.fault(key+".payload", "is required, as neither the version nor the profile has one")
 	}
 	if event.Filters == nil {

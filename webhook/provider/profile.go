@@ -30,6 +30,7 @@ type Profile struct {
 type generation struct {
 	name     string
 	renderer *payload.Renderer // nil when each event type has its own
+	hasBody  bool              // the version or the profile gives a payload, sound or not
 	signer   *signing.Signer
 	kinds    map[string]*kind
 	other    *kind // event types without an entry, where the profile takes any
@@ -130,9 +131,6 @@ func (p *Profile) Policy(s webhook.Subscription) webhook.RetryPolicy {
 	}
 	return p.schema.Retry.Default
 }
-
-// RetryModes returns the modes that a webhook may choose.
-func (p *Profile) RetryModes() []webhook.RetryMode { return p.schema.Retry.Modes }
 
 // Timeout returns how long one attempt may take, everything included.
 func (p *Profile) Timeout(s webhook.Subscription) time.Duration {

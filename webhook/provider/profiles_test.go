@@ -163,8 +163,8 @@ func profile(tb testing.TB, registry *provider.Registry, name string) *provider.
 	return p
 }
 
-// TestDesignTable holds the shipped profiles to what DESIGN section 6 promises.
-func TestDesignTable(t *testing.T) {
+// TestShippedProfiles holds the shipped profiles to what each provider promises.
+func TestShippedProfiles(t *testing.T) {
 	t.Parallel()
 	registry := load(t, "")
 	standard := profile(t, registry, "standard")

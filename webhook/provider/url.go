@@ -106,12 +106,16 @@ func (s URLSchema) checkPort(parsed *url.URL, rules URLRules) string {
 	return fmt.Sprintf("must use port %d with %s", allowed[0], parsed.Scheme)
 }
 
-// localNames are names that lead to this machine or to a cloud's metadata
-// service wherever they are resolved.
+// localNames are names that lead to this machine wherever they are resolved.
 var localNames = []string{
 	"localhost", "localhost.localdomain", "localhost6", "localhost6.localdomain6",
-	"ip6-localhost", "ip6-loopback", "metadata.google.internal",
+	"ip6-localhost", "ip6-loopback",
 }
+
+// metadataName leads to a cloud's metadata service, as its address does.
+const metadataName = "metadata.google.internal"
+
+var metadataAddr = netip.AddrFrom4([4]byte{169, 254, 169, 254})
 
 // checkHost accepts an IP address in its one canonical text form, or a DNS
 // name. What resolvers read as an address in disguise (2130706433, 0x7f.1,
@@ -135,6 +139,9 @@ func checkHost(host string, bracketed bool, allow []netip.Prefix) string {
 			return ""
 		}
 		return checkAddr(netip.AddrFrom4([4]byte{127, 0, 0, 1}), allow)
+	}
+	if name == metadataName {
+		return checkAddr(metadataAddr, allow)
 	}
 	return ""
 }

@@ -24,7 +24,7 @@ CREATE TABLE webhooks (
     previous_secret       bytea,                     -- sealed
     previous_secret_until timestamptz,
     failed_in_a_row       integer NOT NULL DEFAULT 0,
-    fingerprint           text COLLATE "C" NOT NULL, -- hash of provider, url and set of events
+    fingerprint           text COLLATE "C" NOT NULL, -- hash of what makes two webhooks the same
     created_at            timestamptz NOT NULL,
     updated_at            timestamptz NOT NULL
 );

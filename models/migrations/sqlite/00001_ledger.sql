@@ -25,7 +25,7 @@ CREATE TABLE webhooks (
     previous_secret       BLOB,          -- sealed
     previous_secret_until TEXT,
     failed_in_a_row       INTEGER NOT NULL DEFAULT 0,
-    fingerprint           TEXT NOT NULL, -- hash of provider, url and set of events
+    fingerprint           TEXT NOT NULL, -- hash of what makes two webhooks the same
     created_at            TEXT NOT NULL,
     updated_at            TEXT NOT NULL
 ) STRICT;
