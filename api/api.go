@@ -62,7 +62,8 @@ type Deps struct {
 	KeySet    jwt.Keyfunc // RS256, ES256, EdDSA; OpenKeySet makes one
 
 	Checks  []Check      // what GET /readyz asks, in this order
-	Metrics http.Handler // optional: GET /metrics is not found without it
+	Meter   Meter        // told of requests and events
+	Metrics http.Handler // answers GET /metrics
 
 	TemporalUIURL     string // optional: events carry no link without it
 	TemporalNamespace string // needed with TemporalUIURL
@@ -86,6 +87,8 @@ func (d Deps) check() error {
 		{"DefaultProvider", d.DefaultProvider != ""},
 		{"JWTSecret or KeySet", d.JWTSecret != "" || d.KeySet != nil},
 		{"Checks", len(d.Checks) > 0},
+		{"Meter", d.Meter != nil},
+		{"Metrics", d.Metrics != nil},
 		{"TemporalNamespace", d.TemporalUIURL == "" || d.TemporalNamespace != ""},
 		{"Random", d.Random != nil},
 		{"Now", d.Now != nil},
@@ -101,6 +104,7 @@ func (d Deps) check() error {
 // server holds one handler struct per resource.
 type server struct {
 	logger         *slog.Logger
+	meter          Meter
 	now            func() time.Time
 	authenticators []authenticator
 	door           *door
@@ -144,18 +148,19 @@ func newServer(deps Deps) (*server, error) {
 	door := newDoor(deps.Store, deps.Now, deps.Logger)
 	return &server{
 		logger:         deps.Logger,
+		meter:          deps.Meter,
 		now:            deps.Now,
 		authenticators: []authenticator{newJWTAuthenticator(deps.JWTSecret, deps.KeySet, deps.Now), keys},
 		door:           door,
 		eventTypes:     &eventTypes{profiles: profiles},
-		webhooks:       &webhooks{store: deps.Store, profiles: profiles, random: deps.Random, now: deps.Now},
-		tests:          &tests{store: deps.Store, starter: deps.Starter, profiles: profiles, now: deps.Now},
+		webhooks:       &webhooks{store: deps.Store, door: door, profiles: profiles, random: deps.Random, now: deps.Now},
+		tests:          &tests{store: deps.Store, starter: deps.Starter, door: door, profiles: profiles, now: deps.Now},
 		history:        &history{store: deps.Store},
 		events: &events{
-			store: deps.Store, starter: deps.Starter, door: door, profiles: profiles,
+			store: deps.Store, starter: deps.Starter, door: door, profiles: profiles, meter: deps.Meter,
 			links: links, maxBytes: deps.MaxEventBytes, now: deps.Now,
 		},
-		deliveries: &deliveries{store: deps.Store, starter: deps.Starter},
+		deliveries: &deliveries{store: deps.Store, starter: deps.Starter, door: door},
 		tenants:    &tenants{store: deps.Store, door: door},
 		apiKeys:    &apiKeys{store: deps.Store, authenticator: keys, random: deps.Random, now: deps.Now},
 		health:     &health{checks: deps.Checks, exporter: deps.Metrics, logger: deps.Logger},

@@ -199,13 +199,13 @@ func (broken) Webhook(context.Context, string, string) (models.Webhook, error) {
 func TestAWA10_TooManyCallsAndUnexpectedFaults(t *testing.T) {
 	t.Parallel()
 	onActiWAPI(t, func(t *testing.T, w *world) {
-		setTenant(models.TenantActive, models.Limits{EventsPerMinute: 6})(t, w)
+		setTenant(models.TenantActive, models.Limits{EventsPerMinute: 1})(t, w)
 		event := `{"type":"message.received","data":{"from":"+15550100","text":"Hi"}}`
 		require.Equal(t, http.StatusAccepted, w.send(t, http.MethodPost, "/api/events", event, nil).status)
 		got := w.send(t, http.MethodPost, "/api/events", event, nil)
 		require.Equal(t, http.StatusTooManyRequests, got.status)
 		require.Contains(t, got.body, `{"success":false,"code":"RATE_LIMITED","message":"`)
-		require.Equal(t, "10", got.header.Get("Retry-After"))
+		require.Equal(t, "60", got.header.Get("Retry-After"))
 
 		w.deps.Store = broken{w.store}
 		w.build(t)

@@ -29,6 +29,7 @@ type deliveryStarter interface {
 type deliveries struct {
 	store   deliveryStore
 	starter deliveryStarter
+	door    *door
 }
 
 // deliveryBody is a delivery in a list.
@@ -96,8 +97,12 @@ type retryBody struct {
 	Status string `json:"status"`
 }
 
-// retry makes a waiting delivery try at once, and sends a settled one again.
+// retry makes a waiting delivery try at once, and sends a settled one again. It
+// counts as one event against the tenant's limit, whatever becomes of it.
 func (h *deliveries) retry(c *gin.Context) error {
+	if _, err := h.door.admit(c.Request.Context(), tenantOf(c), 1); err != nil {
+		return err
+	}
 	id, err := pathID(c, "delivery")
 	if err != nil {
 		return err

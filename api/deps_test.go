@@ -23,6 +23,7 @@ func validDeps(t *testing.T) Deps {
 		Store: &models.Store{}, Starter: &fakeStarter{}, Providers: shippedProviders(t), DefaultProvider: "standard",
 		JWTSecret: testSecret, Random: rand.Reader, Now: clock, Logger: slog.New(slog.DiscardHandler),
 		Checks: []Check{{"database", func(context.Context) error { return nil }}},
+		Meter:  &tally{}, Metrics: http.NotFoundHandler(),
 	}
 }
 
@@ -39,6 +40,8 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		{"DefaultProvider", func(d *Deps) { d.DefaultProvider = "nobody" }},
 		{"JWTSecret or KeySet", func(d *Deps) { d.JWTSecret = "" }},
 		{"Checks", func(d *Deps) { d.Checks = nil }},
+		{"Meter", func(d *Deps) { d.Meter = nil }},
+		{"Metrics", func(d *Deps) { d.Metrics = nil }},
 		{"TemporalNamespace", func(d *Deps) { d.TemporalUIURL = "http://ui" }},
 		{"Random", func(d *Deps) { d.Random = nil }},
 		{"Now", func(d *Deps) { d.Now = nil }},

@@ -13,7 +13,7 @@ import (
 //go:embed openapi.yaml
 var specification []byte
 
-// docs serves the specification.
+// docs serves the specification, and Swagger UI to read it with.
 type docs struct{}
 
 func (*docs) specification(c *gin.Context) error {

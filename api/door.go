@@ -25,6 +25,9 @@ const (
 	// burstPart is the part of a minute's events that may come at once: those of
 	// ten seconds. It lets a full batch in at 6,000 a minute.
 	burstPart = 6
+	// burstLeast may come at once under any limit that allows so many a minute: a
+	// low one is for the sum, and not to space single events out.
+	burstLeast = 10
 )
 
 // doorStore is what the door asks of the ledger. Beside an error, Tenant returns
@@ -64,47 +67,84 @@ func newDoor(store doorStore, now func() time.Time, logger *slog.Logger) *door {
 // that only read, or take away, need no such gate.
 func (d *door) active(next func(*gin.Context) error) func(*gin.Context) error {
 	return func(c *gin.Context) error {
-		if d.tenant(c.Request.Context(), tenantOf(c)).Status != models.TenantActive {
-			return errs.New(errs.SubscriptionInactive, "The subscription is inactive: what exists can be read, and nothing new is sent")
+		if err := d.mustBeActive(c.Request.Context(), tenantOf(c)); err != nil {
+			return err
 		}
 		return next(c)
 	}
+}
+
+// mustBeActive is the gate of active, for handlers that need it only for some
+// requests.
+func (d *door) mustBeActive(ctx context.Context, tenant string) error {
+	if d.tenant(ctx, tenant).Status == models.TenantActive {
+		return nil
+	}
+	return errs.New(errs.SubscriptionInactive, "The subscription is inactive: what exists can be read, and nothing new is sent")
 }
 
 // admit takes up to n events of what the tenant may enqueue now, and says how
 // many. When it is not all of them, the error for the others says when to come
 // back.
 func (d *door) admit(ctx context.Context, tenant string, n int) (admitted int, refusal error) {
-	perMinute := d.tenant(ctx, tenant).Limits.EventsPerMinute
-	if perMinute <= 0 {
+	now := d.now()
+	bucket, limited := d.bucket(ctx, tenant, now)
+	if !limited {
 		return n, nil
 	}
-	now := d.now()
-	bucket := d.bucket(tenant, perMinute, now)
 	for admitted < n && bucket.AllowN(now, 1) {
 		admitted++
 	}
 	if admitted == n {
 		return n, nil
 	}
-	lacking := 1 - bucket.TokensAt(now)
-	wait := time.Duration(lacking / float64(bucket.Limit()) * float64(time.Second))
-	return admitted, &errs.Error{
-		Code: errs.RateLimited, Message: tooManyEvents, RetryAfter: max(wait, time.Second),
+	return admitted, refuseUntil(bucket, 1, now)
+}
+
+// admitAll takes n events of what the tenant may enqueue now, or none and says
+// when to come back. More than may ever come at once get in when as many as may
+// are there; the others are taken of what comes next.
+func (d *door) admitAll(ctx context.Context, tenant string, n int) error {
+	now := d.now()
+	bucket, limited := d.bucket(ctx, tenant, now)
+	if !limited {
+		return nil
 	}
+	burst := bucket.Burst()
+	first := min(n, burst)
+	if !bucket.AllowN(now, first) {
+		return refuseUntil(bucket, first, now)
+	}
+	for left := n - first; left > 0; left -= burst {
+		bucket.ReserveN(now, min(left, burst))
+	}
+	return nil
 }
 
 const tooManyEvents = "There are more events than the plan allows per minute; try again later"
 
-// bucket returns the tenant's token bucket, at its present rate.
-func (d *door) bucket(tenant string, perMinute int, now time.Time) *rate.Limiter {
-	limit, burst := rate.Limit(float64(perMinute)/60), max(1, perMinute/burstPart)
+// refuseUntil refuses an event until the bucket holds the tokens that are
+// wanted.
+func refuseUntil(bucket *rate.Limiter, wanted int, now time.Time) error {
+	lacking := float64(wanted) - bucket.TokensAt(now)
+	wait := time.Duration(lacking / float64(bucket.Limit()) * float64(time.Second))
+	return &errs.Error{Code: errs.RateLimited, Message: tooManyEvents, RetryAfter: max(wait, time.Second)}
+}
+
+// bucket returns the tenant's token bucket, at its present rate; false when the
+// tenant has no limit.
+func (d *door) bucket(ctx context.Context, tenant string, now time.Time) (*rate.Limiter, bool) {
+	perMinute := d.tenant(ctx, tenant).Limits.EventsPerMinute
+	if perMinute <= 0 {
+		return nil, false
+	}
+	limit, burst := rate.Limit(float64(perMinute)/60), max(min(perMinute, burstLeast), perMinute/burstPart)
 	bucket := d.buckets.orMake(tenant, func() *rate.Limiter { return rate.NewLimiter(limit, burst) })
 	if bucket.Limit() != limit {
 		bucket.SetLimitAt(now, limit)
 		bucket.SetBurstAt(now, burst)
 	}
-	return bucket
+	return bucket, true
 }
 
 // tenant returns the tenant as it is, or as it was some seconds ago.

@@ -114,8 +114,11 @@ func TestEventsPerMinute(t *testing.T) {
 		perMinute, burst, in30Seconds int
 	}{
 		{1, 1, 0},
-		{5, 1, 1}, // full again after twelve seconds, and then it waits
+		{3, 3, 1}, // what a low limit allows may come whenever it likes
+		{10, 10, 5},
+		{24, 10, 10}, // full again after 25 seconds, and then it waits
 		{60, 10, 10},
+		{66, 11, 11}, // from here on it is a sixth
 		{6000, 1000, 1000},
 		{0, 5000, 5000}, // no limit
 	}
@@ -151,7 +154,7 @@ func TestRetryAfterIsWhenTheNextOneFits(t *testing.T) {
 	l := newLedger()
 	l.set("acme", models.TenantActive, 4)
 	d := l.door()
-	require.Equal(t, 1, admitted(t, d, "acme", 1))
+	require.Equal(t, 4, admitted(t, d, "acme", 5))
 	l.later(5 * time.Second)
 	got, err := d.admit(t.Context(), "acme", 3)
 	require.Zero(t, got)
@@ -163,6 +166,36 @@ func TestRetryAfterIsWhenTheNextOneFits(t *testing.T) {
 	got, err = d.admit(t.Context(), "acme", 3)
 	require.Error(t, err)
 	require.Equal(t, 1, got)
+}
+
+// A request that goes through whole or not at all may hold more than the bucket
+// ever does. It gets in when that is full, and what it took too much is missing
+// afterwards, so that the limit holds in the long run.
+func TestAllOrNone(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.set("acme", models.TenantActive, 60)
+	d := l.door()
+	waits := func(n int) time.Duration {
+		t.Helper()
+		var refusal *errs.Error
+		require.ErrorAs(t, d.admitAll(t.Context(), "acme", n), &refusal)
+		require.Equal(t, errs.RateLimited, refusal.Code)
+		return refusal.RetryAfter.Round(time.Millisecond)
+	}
+	require.NoError(t, d.admitAll(t.Context(), "acme", 4))
+	require.Equal(t, 4*time.Second, waits(10))
+	require.Equal(t, 4*time.Second, waits(25), "full is enough")
+	require.NoError(t, d.admitAll(t.Context(), "acme", 6), "who is refused takes nothing")
+	l.later(10 * time.Second)
+	require.NoError(t, d.admitAll(t.Context(), "acme", 25))
+	require.Equal(t, 16*time.Second, waits(1))
+	l.later(15 * time.Second)
+	require.Zero(t, admitted(t, d, "acme", 1))
+	l.later(time.Second)
+	require.Equal(t, 1, admitted(t, d, "acme", 2))
+	l.set("free", models.TenantActive, 0)
+	require.NoError(t, d.admitAll(t.Context(), "free", 5000))
 }
 
 func TestEventsOfManyAtOnce(t *testing.T) {
@@ -194,7 +227,7 @@ func TestANewLimitHoldsForTheSameBucket(t *testing.T) {
 	d.learn(l.set("acme", models.TenantActive, 6))
 	require.Zero(t, admitted(t, d, "acme", 20), "it is no new bucket")
 	l.later(time.Minute)
-	require.Equal(t, 1, admitted(t, d, "acme", 20))
+	require.Equal(t, 6, admitted(t, d, "acme", 20))
 	d.learn(l.set("acme", models.TenantActive, 0))
 	require.Equal(t, 500, admitted(t, d, "acme", 500))
 }

@@ -25,6 +25,7 @@ type events struct {
 	starter  eventStarter
 	door     *door
 	profiles profiles
+	meter    Meter
 	links    temporalLinks
 	maxBytes int64
 	now      func() time.Time

@@ -82,6 +82,9 @@ func (h *events) accept(ctx context.Context, event webhook.Event) (acceptedBody,
 		}
 	}
 	started, err := h.starter.DeliverEvent(ctx, event)
+	if err == nil && !started.Duplicate {
+		h.meter.Accepted(event.Provider)
+	}
 	answer.Duplicate = started.Duplicate
 	return answer, err
 }

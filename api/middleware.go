@@ -66,7 +66,7 @@ func accessLog(logger *slog.Logger, now func() time.Time) gin.HandlerFunc {
 			slog.String("method", c.Request.Method),
 			slog.String("path", c.Request.URL.Path),
 			slog.Int("status", status),
-			slog.Duration("duration", now().Sub(started)),
+			slog.Float64("ms", float64(now().Sub(started).Microseconds())/1000),
 			slog.Int("bytes", max(c.Writer.Size(), 0)),
 			slog.String("requestId", requestID(c)),
 		}

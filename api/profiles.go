@@ -30,13 +30,29 @@ type eventTypes struct {
 	profiles profiles
 }
 
-// eventTypeBody is one event type in detail.
+// eventTypeBody is one event type in detail. The sample and the members behind it
+// are those of an event that can be enqueued.
 type eventTypeBody struct {
-	Type        string       `json:"type"`
-	Version     *string      `json:"version"`
-	Category    *string      `json:"category"`
-	Description *string      `json:"description"`
-	Sample      webhook.JSON `json:"sample"`
+	Type        string             `json:"type"`
+	Version     *string            `json:"version"`
+	Category    *string            `json:"category"`
+	Description *string            `json:"description"`
+	Sample      webhook.JSON       `json:"sample"`
+	Source      webhook.Source     `json:"source,omitempty"`
+	Attributes  webhook.Attributes `json:"attributes,omitzero"`
+	CustomData  webhook.JSON       `json:"customData,omitempty"`
+}
+
+func showEventType(one provider.EventType) eventTypeBody {
+	shown := eventTypeBody{
+		Type: one.Type, Version: optionalText(one.Version), Category: optionalText(one.Category),
+		Description: optionalText(one.Description),
+		Sample:      one.Sample, Attributes: one.SampleAttributes, CustomData: one.SampleCustomData,
+	}
+	if one.SampleSource != webhook.SourceSystem { // the default
+		shown.Source = one.SampleSource
+	}
+	return shown
 }
 
 // list answers with the names in catalogue order, or with everything known of
@@ -55,27 +71,11 @@ func (h *eventTypes) list(c *gin.Context) error {
 		return err
 	}
 	if detail == nil || !*detail {
-		return respond(c, http.StatusOK, typeNames(profile))
+		return respond(c, http.StatusOK, profile.EventNames())
 	}
 	types := []eventTypeBody{}
 	for _, one := range profile.EventTypes() {
-		types = append(types, eventTypeBody{
-			Type: one.Type, Version: optionalText(one.Version), Category: optionalText(one.Category),
-			Description: optionalText(one.Description), Sample: one.Sample,
-		})
+		types = append(types, showEventType(one))
 	}
 	return respond(c, http.StatusOK, types)
-}
-
-// typeNames lists each name once: a name that exists in two generations is one
-// thing to subscribe to.
-func typeNames(profile *provider.Profile) []string {
-	names, seen := []string{}, map[string]bool{}
-	for _, one := range profile.EventTypes() {
-		if !seen[one.Type] {
-			seen[one.Type] = true
-			names = append(names, one.Type)
-		}
-	}
-	return names
 }

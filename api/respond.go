@@ -11,8 +11,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// contentTypeJSON is the media type of every answer but the specification and
-// the metrics.
+// contentTypeJSON is the media type of every answer but the specification, the
+// pages to read it with, and the metrics.
 const contentTypeJSON = "application/json; charset=utf-8"
 
 // okBody is the envelope of one resource.

@@ -24,7 +24,8 @@ type route struct {
 }
 
 // routes is the route table: everything this API answers to. What makes or
-// sends something new is for active tenants alone.
+// sends something new is for active tenants alone. Reading, taking away and
+// rotating a secret are for all; webhooks.update lets all pause.
 func (s *server) routes() []route {
 	active := s.door.active
 	return []route{
@@ -33,9 +34,9 @@ func (s *server) routes() []route {
 		{http.MethodGet, "/api/webhooks", authTenant, s.webhooks.list},
 		{http.MethodPost, "/api/webhooks", authTenant, active(s.webhooks.create)},
 		{http.MethodGet, "/api/webhooks/:id", authTenant, s.webhooks.get},
-		{http.MethodPatch, "/api/webhooks/:id", authTenant, active(s.webhooks.update)},
+		{http.MethodPatch, "/api/webhooks/:id", authTenant, s.webhooks.update},
 		{http.MethodDelete, "/api/webhooks/:id", authTenant, s.webhooks.delete},
-		{http.MethodPost, "/api/webhooks/:id/rotate-secret", authTenant, active(s.webhooks.rotateSecret)},
+		{http.MethodPost, "/api/webhooks/:id/rotate-secret", authTenant, s.webhooks.rotateSecret},
 		{http.MethodPost, "/api/webhooks/:id/test", authTenant, active(s.tests.send)},
 		{http.MethodGet, "/api/webhooks/:id/history", authTenant, s.history.list},
 
@@ -55,6 +56,8 @@ func (s *server) routes() []route {
 		{http.MethodPut, "/api/admin/tenants/:id", authAdmin, s.tenants.put},
 
 		{http.MethodGet, "/api/openapi.yaml", authPublic, s.docs.specification},
+		{http.MethodGet, "/api/docs", authPublic, s.docs.page},
+		{http.MethodGet, "/api/docs/:file", authPublic, s.docs.file},
 		{http.MethodGet, pathHealth, authPublic, s.health.live},
 		{http.MethodGet, pathReady, authPublic, s.health.ready},
 		{http.MethodGet, pathMetrics, authPublic, s.health.metrics},
@@ -66,7 +69,7 @@ func (s *server) newRouter() http.Handler {
 	router := gin.New()
 	router.RedirectTrailingSlash = false
 	router.HandleMethodNotAllowed = true // for the Allow header
-	router.Use(withRequestID, withSecurityHeaders, accessLog(s.logger, s.now), recovery)
+	router.Use(withRequestID, withSecurityHeaders, accessLog(s.logger, s.now), measured(s.meter, s.now), recovery)
 	for _, row := range s.routes() {
 		router.Handle(row.Method, row.Path, handle(authorise(row.Auth, s.authenticators), row.Handler))
 	}

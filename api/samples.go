@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"posthaste/errs"
@@ -34,6 +35,7 @@ type testStarter interface {
 type tests struct {
 	store    testStore
 	starter  testStarter
+	door     *door
 	profiles profiles
 	now      func() time.Time
 }
@@ -50,6 +52,7 @@ type testDelivery struct {
 }
 
 // send delivers one sample of each subscribed event type, or of the one named.
+// Each counts as an event against the tenant's limit.
 func (h *tests) send(c *gin.Context) error {
 	id, err := pathID(c, "webhook")
 	if err != nil {
@@ -74,6 +77,9 @@ func (h *tests) send(c *gin.Context) error {
 	}
 	samples, err := h.samples(&target, only)
 	if err != nil {
+		return err
+	}
+	if err := h.door.admitAll(ctx, target.Tenant, len(samples)); err != nil {
 		return err
 	}
 	if _, err := h.starter.DeliverTest(ctx, samples); err != nil {
@@ -120,17 +126,38 @@ func (h *tests) samples(target *models.Webhook, only string) ([]webhook.Event, e
 	now := h.now().UTC().Truncate(time.Millisecond)
 	events := make([]webhook.Event, len(types))
 	for i, t := range types {
-		source := t.SampleSource
-		if source == "" {
-			source = webhook.SourceSystem
-		}
 		events[i] = webhook.Event{
-			ID: models.NewID(now), Tenant: target.Tenant, Provider: target.Provider, Type: t.Type, Source: source,
-			Data: t.Sample, CustomData: t.SampleCustomData, Attributes: t.SampleAttributes,
+			ID: models.NewID(now), Tenant: target.Tenant, Provider: target.Provider, Type: t.Type, Source: sourceFor(target, t),
+			Data: t.Sample, CustomData: t.SampleCustomData, Attributes: attributesFor(target, t),
 			OccurredAt: now, AcceptedAt: now, WebhookID: target.ID, Test: true,
 		}
 	}
 	return events, nil
+}
+
+// sourceFor returns the sample's source, or one that the webhook listens to when
+// that is not among them.
+func sourceFor(target *models.Webhook, t provider.EventType) webhook.Source {
+	if len(target.Sources) == 0 || slices.Contains(target.Sources, string(t.SampleSource)) {
+		return t.SampleSource
+	}
+	return webhook.Source(target.Sources[0])
+}
+
+// attributesFor returns the sample's attributes, changed to pass the webhook's
+// filters: an event that does not would never reach it.
+func attributesFor(target *models.Webhook, t provider.EventType) webhook.Attributes {
+	attributes := t.SampleAttributes
+	if only := target.Filters.CampaignID; only != "" {
+		attributes.CampaignID = only
+	}
+	if only := target.Filters.ListID; only != "" && !slices.Contains(attributes.ListIDs, only) {
+		attributes.ListIDs = []string{only}
+	}
+	if only := target.Filters.SchemaID; only != "" {
+		attributes.SchemaID = only
+	}
+	return attributes
 }
 
 // sampleTypes lists the catalogue entries of all that the webhook subscribes to.

@@ -73,6 +73,7 @@ type world struct {
 	store   *models.Store
 	tenant  string
 	starter *fakeStarter
+	meter   *tally
 	deps    Deps
 	handler http.Handler
 	logs    *bytes.Buffer
@@ -92,11 +93,12 @@ func shippedProviders(t *testing.T) *provider.Registry {
 // newWorld seeds a tenant and builds the API over the store.
 func newWorld(t *testing.T, store *models.Store, tenant string) *world {
 	t.Helper()
-	w := &world{store: store, tenant: tenant, starter: &fakeStarter{}, logs: &bytes.Buffer{}, ids: map[string]string{}}
+	w := &world{store: store, tenant: tenant, starter: &fakeStarter{}, meter: &tally{}, logs: &bytes.Buffer{}, ids: map[string]string{}}
 	w.deps = Deps{
 		Store: store, Starter: w.starter, Providers: shippedProviders(t), DefaultProvider: "standard",
 		JWTSecret: testSecret, Random: rand.Reader, Now: clock,
-		Checks:        []Check{{"database", store.Ping}, {"temporal", func(context.Context) error { return nil }}},
+		Checks: []Check{{"database", store.Ping}, {"temporal", func(context.Context) error { return nil }}},
+		Meter:  w.meter, Metrics: exporter,
 		TemporalUIURL: "http://127.0.0.1:8233/", TemporalNamespace: "default",
 		Logger: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -312,7 +314,7 @@ func scenarios() []scenario {
 	return slices.Concat(
 		eventTypeScenarios(), webhookScenarios(), webhookRefusals(), updateScenarios(), secretScenarios(),
 		sampleScenarios(), historyScenarios(), eventScenarios(), eventRefusals(), batchScenarios(),
-		readingScenarios(), deliveryScenarios(), serviceScenarios(), tenantScenarios(),
+		readingScenarios(), deliveryScenarios(), serviceScenarios(), swaggerScenarios(), tenantScenarios(),
 		apiKeyScenarios(), adminScenarios(), inactiveScenarios(), limitScenarios(),
 	)
 }

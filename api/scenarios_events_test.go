@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/webhook"
+	"posthaste/webhook/provider"
 	"posthaste/workflows"
 
 	"github.com/google/uuid"
@@ -370,12 +372,71 @@ func sampleScenarios() []scenario {
 			},
 			after: types("test.ping"),
 		},
+		{
+			name: "samples of a webhook with sources and a list", method: "POST", url: url, status: 202, after: samplesPass(10, webhook.SourceAPI),
+			arrange: webhookOf(models.Webhook{Provider: "activecampaign", Sources: []string{"api"}, Filters: models.Filters{ListID: "99"}}),
+		},
+		{
+			name: "samples of a webhook whose sources hold theirs", method: "POST", url: url, status: 202, after: samplesPass(10, "public", "admin", "api", "system"),
+			arrange: webhookOf(models.Webhook{Provider: "activecampaign", Sources: []string{"api", "system", "admin", "public"}, Filters: models.Filters{ListID: "5"}}),
+		},
+		{
+			name: "samples of a webhook with a schema", method: "POST", url: url, status: 202, after: samplesPass(3),
+			arrange: webhookOf(models.Webhook{Provider: "activecampaign", Sources: []string{"admin", "api"}, Filters: models.Filters{SchemaID: "other"}}),
+		},
+		{
+			name: "samples of a webhook with a campaign", method: "POST", url: url, status: 202, after: samplesPass(18, webhook.SourceSystem),
+			arrange: webhookOf(models.Webhook{Provider: "aktify", Filters: models.Filters{CampaignID: "other"}}),
+		},
 		{name: "test reaches a paused webhook", method: "POST", url: url, status: 202, arrange: setSeededStatus(models.StatusPaused, ""), after: types("order.paid", "order.refunded")},
 		{name: "test of what is gone", method: "POST", url: url, status: 409, arrange: setSeededStatus(models.StatusGone, "answered 410"), want: []string{"gone (answered 410)"}},
 		{name: "test with an event it does not want", method: "POST", url: url, body: `{"event":"user.created"}`, status: 400, want: []string{`"errors":{"event":`}},
 		{name: "test with an unknown field", method: "POST", url: url, body: `{"events":["a"]}`, status: 400, want: []string{`"events":"is not a known field"`}},
 		{name: "test of nobody's", method: "POST", url: "/api/webhooks/{missing}/test", status: 404},
 		{name: "test while Temporal is down", method: "POST", url: url, status: 503, arrange: refuseStarts(errs.New(errs.Unavailable, "down"))},
+	}
+}
+
+// webhookOf makes {webhook} one that wants every event of its provider.
+func webhookOf(hook models.Webhook) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		t.Helper()
+		hook := hook
+		hook.Events = []string{"*"}
+		w.ids["webhook"] = w.addWebhook(t, w.tenant, hook).ID
+	}
+}
+
+// samplesPass proves that the samples, were they no tests, would be delivered to
+// the webhook, and counts those that its filters are about. Given sources are all
+// that the samples have.
+func samplesPass(filtered int, sources ...webhook.Source) func(*testing.T, *world, answer) {
+	return func(t *testing.T, w *world, _ answer) {
+		t.Helper()
+		stored, err := w.store.Webhook(t.Context(), w.tenant, w.ids["webhook"])
+		require.NoError(t, err)
+		target, err := subscriptionOf(&stored)
+		require.NoError(t, err)
+		profile, err := w.deps.Providers.Profile(target.Provider)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(w.starter.tests), filtered)
+		seen, passed := []webhook.Source{}, 0
+		for _, sample := range w.starter.tests {
+			sample.Test = false
+			require.Equal(t, provider.Decision{Verdict: provider.Deliver}, profile.Match(sample, target), "%s %+v", sample.Type, sample)
+			if !slices.Contains(seen, sample.Source) {
+				seen = append(seen, sample.Source)
+			}
+			without := sample
+			without.Attributes = webhook.Attributes{}
+			if profile.Match(without, target).Verdict == provider.Ignore {
+				passed++
+			}
+		}
+		require.Equal(t, filtered, passed)
+		if len(sources) > 0 {
+			require.ElementsMatch(t, sources, seen)
+		}
 	}
 }
 

@@ -35,18 +35,7 @@ func serviceScenarios() []scenario {
 				require.Contains(t, w.logs.String(), "10.1.2.3")
 			},
 		},
-		{name: "no metrics", url: "/metrics", headers: public, status: 404},
-		{
-			name: "metrics", url: "/metrics", headers: public, status: 200, want: []string{"posthaste_events_total 1"},
-			arrange: func(t *testing.T, w *world) {
-				t.Helper()
-				w.deps.Metrics = http.HandlerFunc(func(writer http.ResponseWriter, _ *http.Request) {
-					writer.Header().Set("Content-Type", "text/plain; version=0.0.4")
-					_, _ = writer.Write([]byte("posthaste_events_total 1\n"))
-				})
-				w.build(t)
-			},
-		},
+		{name: "metrics", url: "/metrics", headers: public, status: 200, want: []string{"posthaste_events_total 1"}},
 		{name: "the specification", url: "/api/openapi.yaml", headers: public, status: 200, want: []string{"openapi: 3.0.3"}, header: map[string]string{"Content-Type": "application/yaml; charset=utf-8"}},
 
 		{name: "no such route", url: "/api/nothing", status: 404, want: []string{`"success":false,"code":"NOT_FOUND"`}},

@@ -188,14 +188,17 @@ func inactiveScenarios() []scenario {
 	for _, row := range []struct{ method, url, body string }{
 		{"POST", "/api/webhooks", `{"url":"https://hooks.acme.dev/new","events":["a"]}`},
 		{"PATCH", "/api/webhooks/{webhook}", `{"name":"x"}`},
-		{"POST", "/api/webhooks/{webhook}/rotate-secret", ""},
+		{"PATCH", "/api/webhooks/{webhook}", `{"isActive":true}`},
+		{"PATCH", "/api/webhooks/{webhook}", `{"isActive":null}`},
+		{"PATCH", "/api/webhooks/{webhook}", `{"isActive":false,"name":"x"}`},
+		{"PATCH", "/api/webhooks/{webhook}", `{}`},
 		{"POST", "/api/webhooks/{webhook}/test", ""},
 		{"POST", "/api/events", orderPaid},
 		{"POST", "/api/events/batch", `{"events":[` + orderPaid + `]}`},
 		{"POST", "/api/deliveries/{delivery}/retry", ""},
 	} {
 		list = append(list, scenario{
-			name: "inactive: " + row.method + " " + row.url, method: row.method, url: row.url, body: row.body, arrange: inactive,
+			name: "inactive: " + row.method + " " + row.url + " " + row.body, method: row.method, url: row.url, body: row.body, arrange: inactive,
 			status: 403, want: []string{`"success":false,"code":"SUBSCRIPTION_INACTIVE"`},
 		})
 	}
@@ -211,9 +214,12 @@ func inactiveScenarios() []scenario {
 		{"POST", "/api/api-keys", `{"name":"to read with"}`, 201},
 		{"DELETE", "/api/api-keys/{key}", "", 200},
 		{"DELETE", "/api/webhooks/{webhook}", "", 200},
+		{"PATCH", "/api/webhooks/{webhook}", `{"isActive":false}`, 200},
+		{"POST", "/api/webhooks/{webhook}/rotate-secret", "", 200},
+		{"POST", "/api/webhooks/{webhook}/rotate-secret", `{"overlapSeconds":60}`, 200},
 	} {
 		list = append(list, scenario{
-			name: "inactive, and yet: " + row.method + " " + row.url, method: row.method, url: row.url, body: row.body,
+			name: "inactive, and yet: " + row.method + " " + row.url + " " + row.body, method: row.method, url: row.url, body: row.body,
 			arrange: inactive, status: row.status,
 		})
 	}
@@ -223,59 +229,96 @@ func inactiveScenarios() []scenario {
 func limitScenarios() []scenario {
 	active := func(limits models.Limits) func(*testing.T, *world) { return setTenant(models.TenantActive, limits) }
 	newHook := `{"url":"https://hooks.acme.dev/new","events":["a"]}`
+	refused := func(t *testing.T, w *world, url, retryAfter string) {
+		t.Helper()
+		got := w.send(t, http.MethodPost, w.fill(url), "", nil)
+		require.Equal(t, 429, got.status, got.body)
+		require.Contains(t, got.body, `"code":"RATE_LIMITED"`)
+		require.Equal(t, retryAfter, got.header.Get("Retry-After"))
+	}
 	three := `{"events":[` + orderPaid + `,{"type":"a"},` + orderPaid + `]}`
 	return []scenario{
 		{name: "a webhook too many", method: "POST", url: "/api/webhooks", body: newHook, arrange: active(models.Limits{Webhooks: 1}), status: 403, want: []string{`"code":"LIMIT_EXCEEDED"`, "limit of webhooks is reached: 1"}},
 		{name: "the last webhook", method: "POST", url: "/api/webhooks", body: newHook, arrange: active(models.Limits{Webhooks: 2}), status: 201},
 		{name: "a change at the limit", method: "PATCH", url: "/api/webhooks/{webhook}", body: `{"name":"x"}`, arrange: active(models.Limits{Webhooks: 1}), status: 200},
 		{
-			name: "events up to the limit", method: "POST", url: "/api/events", body: orderPaid, arrange: active(models.Limits{EventsPerMinute: 12}), status: 202,
+			name: "events up to the limit", method: "POST", url: "/api/events", body: orderPaid, arrange: active(models.Limits{EventsPerMinute: 2}), status: 202,
 			after: func(t *testing.T, w *world, _ answer) {
 				t.Helper()
 				require.Equal(t, 400, w.send(t, http.MethodPost, "/api/events", `{}`, nil).status, "a bad one counts too")
 				got := w.send(t, http.MethodPost, "/api/events", orderPaid, nil)
 				require.Equal(t, 429, got.status)
 				require.Contains(t, got.body, `"code":"RATE_LIMITED"`)
-				require.Equal(t, "5", got.header.Get("Retry-After"))
+				require.Equal(t, "30", got.header.Get("Retry-After"))
 				require.Len(t, w.starter.events, 1)
 				require.Equal(t, 200, w.send(t, http.MethodGet, "/api/webhooks", "", nil).status, "reading is not limited")
 			},
 		},
 		{
 			name: "duplicates count", method: "POST", url: "/api/events", body: orderPaid, headers: map[string]string{"Idempotency-Key": "k"},
-			arrange: active(models.Limits{EventsPerMinute: 6}), status: 202,
+			arrange: active(models.Limits{EventsPerMinute: 1}), status: 202,
 			after: func(t *testing.T, w *world, _ answer) {
 				t.Helper()
 				require.Equal(t, 429, w.send(t, http.MethodPost, "/api/events", orderPaid, map[string]string{"Idempotency-Key": "k"}).status)
 			},
 		},
 		{
-			name: "a batch over the limit is taken in part", method: "POST", url: "/api/events/batch", body: three, arrange: active(models.Limits{EventsPerMinute: 12}), status: 202,
+			name: "a batch over the limit is taken in part", method: "POST", url: "/api/events/batch", body: three, arrange: active(models.Limits{EventsPerMinute: 2}), status: 202,
 			want: []string{`"status":"accepted"`, `{"status":"refused","code":"VALIDATION_ERROR"`, `{"status":"refused","code":"RATE_LIMITED"`},
 			after: func(t *testing.T, w *world, _ answer) {
 				t.Helper()
 				require.Len(t, w.starter.events, 1, "the first one; the second was bad, the third too many")
 				got := w.send(t, http.MethodPost, "/api/events/batch", three, nil)
 				require.Equal(t, 429, got.status, "none at all")
-				require.Equal(t, "5", got.header.Get("Retry-After"))
+				require.Equal(t, "30", got.header.Get("Retry-After"))
 			},
 		},
 		{
 			name: "a batch of which all would have to come later", method: "POST", url: "/api/events/batch", body: `{"events":[` + orderPaid + `,` + orderPaid + `]}`, status: 503,
 			arrange: func(t *testing.T, w *world) {
 				t.Helper()
-				active(models.Limits{EventsPerMinute: 6})(t, w)
+				active(models.Limits{EventsPerMinute: 1})(t, w)
 				w.starter.refuse = errs.New(errs.Unavailable, "busy")
 			},
 		},
 		{
-			name: "a neighbour's events do not count", method: "POST", url: "/api/events", body: orderPaid, arrange: active(models.Limits{EventsPerMinute: 6}), status: 202,
+			name: "a neighbour's events do not count", method: "POST", url: "/api/events", body: orderPaid, arrange: active(models.Limits{EventsPerMinute: 1}), status: 202,
 			after: func(t *testing.T, w *world, _ answer) {
 				t.Helper()
 				w.tenant += "-neighbour"
 				for range 20 {
 					require.Equal(t, 202, w.send(t, http.MethodPost, "/api/events", orderPaid, nil).status)
 				}
+			},
+		},
+		{
+			name: "samples count", method: "POST", url: "/api/webhooks/{webhook}/test", arrange: active(models.Limits{EventsPerMinute: 5}), status: 202,
+			after: func(t *testing.T, w *world, _ answer) {
+				t.Helper()
+				test := w.fill("/api/webhooks/{webhook}/test")
+				require.Equal(t, 202, w.send(t, http.MethodPost, test, "", nil).status)
+				refused(t, w, test, "12") // for one that is lacking: all or none
+				require.Len(t, w.starter.tests, 4)
+				require.Equal(t, 202, w.send(t, http.MethodPost, test, `{"event":"order.paid"}`, nil).status, "there is one left")
+				require.Equal(t, 429, w.send(t, http.MethodPost, "/api/events", orderPaid, nil).status, "samples and events are counted together")
+			},
+		},
+		{
+			name: "more samples than may come at once", method: "POST", url: "/api/webhooks/{webhook}/test", arrange: active(models.Limits{EventsPerMinute: 1}), status: 202,
+			after: func(t *testing.T, w *world, _ answer) {
+				t.Helper()
+				require.Len(t, w.starter.tests, 2)
+				refused(t, w, "/api/webhooks/{webhook}/test", "120") // the second one is yet to be paid for
+			},
+		},
+		{
+			name: "retries count", method: "POST", url: "/api/deliveries/{delivery}/retry", arrange: active(models.Limits{EventsPerMinute: 2}), status: 202,
+			after: func(t *testing.T, w *world, _ answer) {
+				t.Helper()
+				require.Equal(t, 404, w.send(t, http.MethodPost, w.fill("/api/deliveries/{missing}/retry"), "", nil).status, "one of nothing counts too")
+				refused(t, w, "/api/deliveries/{waiting}/retry", "30")
+				require.Len(t, w.starter.resends, 1)
+				require.Empty(t, w.starter.retries)
 			},
 		},
 	}

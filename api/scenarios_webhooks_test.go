@@ -24,6 +24,14 @@ func eventTypeScenarios() []scenario {
 			name: "event types in detail", url: "/api/webhooks/events?provider=actiwapi&detail=true", headers: public, status: 200,
 			want: []string{`"type":"message.received","version":null,"category":"Messages"`, `<today>`},
 		},
+		{
+			name: "event types in detail, with attributes", url: "/api/webhooks/events?provider=aktify&detail=true", headers: public, status: 200,
+			want: []string{`"attributes":{"campaignId":"abc456xyz"}`, `"customData":{`}, mustNot: []string{`"source":`},
+		},
+		{
+			name: "event types in detail, with sources", url: "/api/webhooks/events?provider=activecampaign&detail=true", headers: public, status: 200,
+			want: []string{`"source":"public","attributes":{"listIds":["3","5"]}`}, mustNot: []string{`"source":"system"`, `"customData":`, `"attributes":{}`},
+		},
 		{name: "event types of nobody", url: "/api/webhooks/events?provider=nobody", headers: public, status: 400, want: []string{`"errors":{"provider":`}},
 		{name: "detail is true or false", url: "/api/webhooks/events?detail=yes", headers: public, status: 400, want: []string{`"detail":"must be one of true, false"`}},
 	}

@@ -29,6 +29,7 @@ type webhookStore interface {
 // webhooks manages who gets which events.
 type webhooks struct {
 	store    webhookStore
+	door     *door
 	profiles profiles
 	random   io.Reader
 	now      func() time.Time

@@ -11,7 +11,7 @@ import (
 
 // update changes the members that are given and leaves the others; a null puts
 // one back to its default. The lists and objects of a webhook are replaced
-// whole.
+// whole. An inactive tenant may do nothing but pause.
 func (h *webhooks) update(c *gin.Context) error {
 	id, err := pathID(c, "webhook")
 	if err != nil {
@@ -21,7 +21,13 @@ func (h *webhooks) update(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	changed, err := h.store.UpdateWebhook(c.Request.Context(), tenantOf(c), id, func(w *models.Webhook) error {
+	ctx, tenant := c.Request.Context(), tenantOf(c)
+	if !onlyPauses(body, readActive(body)) {
+		if err := h.door.mustBeActive(ctx, tenant); err != nil {
+			return err
+		}
+	}
+	changed, err := h.store.UpdateWebhook(ctx, tenant, id, func(w *models.Webhook) error {
 		return h.apply(body, w)
 	})
 	if err != nil {
@@ -66,7 +72,8 @@ func (h *webhooks) apply(body *object, w *models.Webhook) error {
 }
 
 // onlyPauses tells whether the request does nothing but switch the webhook off.
-// That has to work even when the rules have changed since it was created.
+// That has to work even when the rules have changed since it was created, and
+// for a tenant that has become inactive: it sends nothing new.
 func onlyPauses(body *object, wanted *bool) bool {
 	return len(body.members) == 1 && wanted != nil && !*wanted
 }

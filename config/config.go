@@ -24,7 +24,7 @@ type Database struct {
 
 // Temporal says where workflows run.
 type Temporal struct {
-	TemporalAddress   string `env:"POSTHASTE_TEMPORAL_ADDRESS" placeholder:"HOST:PORT" group:"Temporal:" help:"Temporal frontend. Required by serve and migrate."`
+	TemporalAddress   string `env:"POSTHASTE_TEMPORAL_ADDRESS" placeholder:"HOST:PORT" group:"Temporal:" help:"Temporal frontend. Required by serve and migrate up."`
 	TemporalNamespace string `env:"POSTHASTE_TEMPORAL_NAMESPACE" default:"default" group:"Temporal:" help:"Temporal namespace; it must exist."`
 	TemporalUIURL     string `name:"temporal-ui-url" env:"POSTHASTE_TEMPORAL_UI_URL" placeholder:"URL" group:"Temporal:" help:"Temporal Web UI as a browser reaches it; events then link to their workflow."`
 }
@@ -37,8 +37,13 @@ type HTTP struct {
 // Auth says how callers prove who they are. At least one of the two is needed
 // wherever the API runs.
 type Auth struct {
+	Signing
+	JWKSURL string `name:"jwks-url" env:"POSTHASTE_JWKS_URL" placeholder:"URL" group:"Authentication:" help:"Key set of the platform that signs tokens with RS256, ES256 or EdDSA."`
+}
+
+// Signing says with what our own tokens are signed.
+type Signing struct {
 	JWTSecret Secret `name:"jwt-secret" env:"POSTHASTE_JWT_SECRET" placeholder:"TEXT" group:"Authentication:" help:"Shared secret of HS256 tokens, at least 16 characters (32 or more advised)."`
-	JWKSURL   string `name:"jwks-url" env:"POSTHASTE_JWKS_URL" placeholder:"URL" group:"Authentication:" help:"Key set of the platform that signs tokens with RS256, ES256 or EdDSA."`
 }
 
 // Sealing says with which keys secrets are sealed at rest.

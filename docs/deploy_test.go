@@ -161,6 +161,27 @@ func TestComposeSettingsAreSound(t *testing.T) {
 	require.NotContains(t, services["worker"].Environment, "POSTHASTE_JWT_SECRET", "a worker needs no way to make tokens")
 }
 
+// TestComposePassesEverySettingOn: what .env sets must reach the process.
+func TestComposePassesEverySettingOn(t *testing.T) {
+	t.Parallel()
+	const folder = "POSTHASTE_PROVIDERS_DIR" // needs a volume, too
+	services := loaded(t).Services
+	for _, setting := range config.Table() {
+		if setting.Variable != folder {
+			require.Contains(t, services["posthaste"].Environment, setting.Variable)
+		}
+		if setting.Group == "Worker" {
+			require.Contains(t, services["worker"].Environment, setting.Variable)
+		}
+	}
+	environment := secrets()
+	environment["POSTHASTE_LIMIT_WEBHOOKS"], environment["POSTHASTE_POLLERS"] = "0", "16"
+	project, err := compose(t.Context(), environment)
+	require.NoError(t, err)
+	require.Equal(t, "0", *project.Services["posthaste"].Environment["POSTHASTE_LIMIT_WEBHOOKS"])
+	require.Equal(t, "16", *project.Services["worker"].Environment["POSTHASTE_POLLERS"])
+}
+
 func TestComposeGivesNothingAway(t *testing.T) {
 	t.Parallel()
 	project := loaded(t)

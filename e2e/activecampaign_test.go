@@ -22,6 +22,7 @@ import (
 func TestACT(t *testing.T) {
 	t.Parallel()
 	accept(t, "activecampaign",
+		acceptance{"ACT01_EveryKeyOfThe27Tables", act01},
 		acceptance{"ACT02_PHPReadsEveryForm", act02},
 		acceptance{"ACT03_OneSource", act03},
 		acceptance{"ACT04_EightCombinationsOfTwoEventsAndFourSources", act04},
@@ -30,6 +31,12 @@ func TestACT(t *testing.T) {
 		acceptance{"ACT08_GoneForGoodUntilDeletedAndRecreated", act08},
 		acceptance{"ACT09_BulkImportIsSuppressedAndOnRecord", act09},
 		acceptance{"ACT10_SentByCampaignTrigger", act10},
+		acceptance{"ACT11_UnsubscribeNamesItsLists", act11},
+		acceptance{"ACT12_ListIsZeroOrTheIDs", act12},
+		acceptance{"ACT13_PHPReadsTheListOfListAddAsArray", act13},
+		acceptance{"ACT14_DealUpdateNamesTheChangedFields", act14},
+		acceptance{"ACT15_RemovalFromAnAccountIsEmptyNames", act15},
+		acceptance{"ACT16_DueDatesAsPrinted", act16},
 		acceptance{"ACT17_NamesOfTheDeveloperPages", act17},
 		acceptance{"ACT18_CustomObjectsAreJSON", act18},
 		acceptance{"ACT19_ListFilter", act19},
@@ -84,6 +91,21 @@ func startPHP(sys *system) string {
 	return "http://" + address
 }
 
+// seenByPHP is what PHP made of one request.
+type seenByPHP struct {
+	Method, ContentType string
+	Post                map[string]any
+}
+
+// answerOfPHP reads a delivered attempt's answer.
+func answerOfPHP(t *testing.T, attempt seenAttempt) seenByPHP {
+	t.Helper()
+	require.True(t, attempt.Success, "%s: %s", attempt.Event, attempt.Reason)
+	var seen seenByPHP
+	require.NoError(t, json.Unmarshal([]byte(attempt.Body), &seen), attempt.Body)
+	return seen
+}
+
 // act02 has PHP's own web server receive a sample of every event, and reads from
 // the history what it found in $_POST.
 func act02(sys *system) {
@@ -105,12 +127,7 @@ func act02(sys *system) {
 	sys.await("all samples", 60*time.Second, func() bool { return len(sys.history(w.ID)) == len(samples) })
 	contacts := 0
 	for _, attempt := range sys.history(w.ID) {
-		require.True(t, attempt.Success, "%s: %s", attempt.Event, attempt.Reason)
-		var seen struct {
-			Method, ContentType string
-			Post                map[string]any
-		}
-		require.NoError(t, json.Unmarshal([]byte(attempt.Body), &seen), attempt.Body)
+		seen := answerOfPHP(t, attempt)
 		require.Equal(t, "POST", seen.Method)
 		if strings.HasPrefix(attempt.Event, "custom_object_") {
 			require.Equal(t, "application/json", seen.ContentType)

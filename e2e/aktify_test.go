@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,7 +23,9 @@ func TestAKT(t *testing.T) {
 	accept(t, "aktify",
 		acceptance{"AKT01_MessageSentArrivesInTheSecondGenerationsEnvelope", akt01},
 		acceptance{"AKT04_TimeIsInMillisecondsAndFresh", akt04},
+		acceptance{"AKT05_AlteredTimeFailsTheSecondGenerationOnly", akt05},
 		acceptance{"AKT06_EachGenerationHasItsOwnBodyAndHeader", akt06},
+		acceptance{"AKT07_WebchatIsNoEventOfTheSecondGeneration", akt07},
 		acceptance{"AKT08_CustomDataIsTopLevelAndLeftOutOverItsLimits", akt08},
 		acceptance{"AKT09_ThreePostsEachFreshlyTimedAndSigned", akt09},
 		acceptance{"AKT10_FiveFailedAttemptsBreakTheWebhookAndAnEditHealsIt", akt10},
@@ -41,18 +45,26 @@ const (
 
 var aktifyHeader = regexp.MustCompile(`^t=(\d{13}),(v[12])=([0-9a-f]{64})$`)
 
-// verifyAktify checks a signature as Aktify tells its receivers to, and returns
-// its time.
+// aktifyVerifies checks a signature as Aktify tells its receivers to.
+func aktifyVerifies(t *testing.T, signature, body string) bool {
+	t.Helper()
+	parts := aktifyHeader.FindStringSubmatch(signature)
+	require.NotNil(t, parts, "aktify-signature: %q", signature)
+	signed := body
+	if parts[2] == "v2" {
+		signed = parts[1] + "." + body
+	}
+	return hmacHex(aktifySecret, signed) == parts[3]
+}
+
+// verifyAktify expects a good signature of the generation, made at the attempt,
+// and returns its time.
 func verifyAktify(t *testing.T, a arrival, version string) time.Time {
 	t.Helper()
-	parts := aktifyHeader.FindStringSubmatch(a.header.Get("aktify-signature"))
-	require.NotNil(t, parts, "aktify-signature: %q", a.header.Get("aktify-signature"))
+	signature := a.header.Get("aktify-signature")
+	require.True(t, aktifyVerifies(t, signature, a.body), "aktify-signature: %q", signature)
+	parts := aktifyHeader.FindStringSubmatch(signature)
 	require.Equal(t, version, parts[2])
-	signed := a.body
-	if version == "v2" {
-		signed = parts[1] + "." + a.body
-	}
-	require.Equal(t, hmacHex(aktifySecret, signed), parts[3])
 	ms, err := strconv.ParseInt(parts[1], 10, 64)
 	require.NoError(t, err)
 	at := time.UnixMilli(ms)
@@ -84,6 +96,29 @@ func akt04(sys *system) {
 	sys.awaitStates(event.ID, 20*time.Second, "delivered")
 }
 
+func akt05(sys *system) {
+	for version, survives := range map[string]bool{"v1": true, "v2": false} {
+		rec := newReceiver(sys.t, nil)
+		w := sys.createWebhook(rec.URL, aktifyOptions, fmt.Sprintf(`"version":%q`, version))
+		event := sys.emit("dnc.created", `{"phone":"+15555550142","dncTimestamp":"2026-05-30T09:59:57"}`, campaignA)
+		require.Equal(sys.t, map[string]int{"delivered": 1}, sys.awaitDone(event.ID))
+		got := rec.all()
+		require.Len(sys.t, got, 1)
+		at := verifyAktify(sys.t, got[0], version)
+
+		signature := got[0].header.Get("aktify-signature")
+		for _, by := range []int64{1, -1, 60_000} {
+			altered := strings.Replace(signature, fmt.Sprint(at.UnixMilli()), fmt.Sprint(at.UnixMilli()+by), 1)
+			require.NotEqual(sys.t, signature, altered)
+			require.Equal(sys.t, survives, aktifyVerifies(sys.t, altered, got[0].body), "%s, t altered by %d ms", version, by)
+		}
+		require.False(sys.t, aktifyVerifies(sys.t, signature, got[0].body+" "), "no generation survives another body")
+
+		code, a := sys.call("DELETE", "/api/webhooks/"+w.ID, "")
+		require.Equal(sys.t, http.StatusOK, code, a.raw)
+	}
+}
+
 func akt06(sys *system) {
 	v1, v2 := newReceiver(sys.t, nil), newReceiver(sys.t, nil)
 	sys.createWebhook(v1.URL, aktifyOptions, `"version":"v1"`, `"events":["dnc.created"]`)
@@ -103,6 +138,37 @@ func akt06(sys *system) {
 		verifyAktify(sys.t, first, "v1")
 		verifyAktify(sys.t, second, "v2")
 	}
+}
+
+func akt07(sys *system) {
+	const webchat = `"events":["webchat.lead.created"]`
+	refused := func(code int, a answer) {
+		sys.t.Helper()
+		require.Equal(sys.t, http.StatusBadRequest, code, a.raw)
+		require.False(sys.t, a.Success)
+		require.Equal(sys.t, "VALIDATION_ERROR", a.Code)
+		require.Equal(sys.t, []string{"events[0]"}, slices.Collect(maps.Keys(a.Errors)), a.raw)
+		require.Contains(sys.t, a.Errors["events[0]"], "v2")
+	}
+	rec := newReceiver(sys.t, nil)
+	for _, version := range []string{``, `,"version":"v2"`} { // v2 is the default
+		refused(sys.call("POST", "/api/webhooks", fmt.Sprintf(`{"url":%q,%s,%s%s}`, rec.URL+"/v2", aktifyOptions, webchat, version)))
+	}
+	_, a := sys.call("GET", "/api/webhooks", "")
+	require.Empty(sys.t, into[[]hook](sys.t, a))
+
+	second := sys.createWebhook(rec.URL+"/v2", aktifyOptions, `"events":["lead.message_sent"]`)
+	refused(sys.call("PATCH", "/api/webhooks/"+second.ID, `{`+webchat+`}`))
+	require.Equal(sys.t, []string{"lead.message_sent"}, sys.webhook(second.ID).Events)
+
+	first := sys.createWebhook(rec.URL+"/v1", aktifyOptions, webchat, `"version":"v1"`)
+	require.Equal(sys.t, []string{"webchat.lead.created"}, first.Events)
+	event := sys.emit("webchat.lead.created", `{"campaignId":"webchat-1","phoneNumber":"+15555550142","timestamp":"2026-05-30T09:59:57"}`)
+	require.Equal(sys.t, map[string]int{"delivered": 1}, sys.awaitDone(event.ID))
+	got := rec.all()
+	require.Len(sys.t, got, 1)
+	require.Equal(sys.t, "/v1", got[0].path)
+	verifyAktify(sys.t, got[0], "v1")
 }
 
 func akt08(sys *system) {

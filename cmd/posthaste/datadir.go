@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-
-	"posthaste/keyset"
 )
 
 // dataDir is the folder where `posthaste dev` keeps everything: databases,
@@ -28,6 +26,7 @@ const (
 	fileTemporal   = "temporal.log"
 	fileJWTSecret  = "jwt-secret"
 	fileKeyset     = "keyset"
+	fileCheck      = "keyset-check"
 	fileDemoSecret = "demo-secret"
 )
 
@@ -83,9 +82,6 @@ func (d dataDir) databaseURL() string { return "sqlite://" + d.file(fileDatabase
 func (d dataDir) jwtSecret() (string, error) {
 	return d.secret(fileJWTSecret, func() (string, error) { return hex.EncodeToString(randomBytes(32)), nil })
 }
-
-// keyset returns the folder's own line of encryption keys.
-func (d dataDir) keyset() (string, error) { return d.secret(fileKeyset, keyset.Generate) }
 
 // demoSecret returns the signing secret of the demo webhook, in the form of
 // Standard Webhooks. The receiver needs it too, and the API shows it only once.

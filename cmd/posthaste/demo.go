@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"posthaste/config"
+	"posthaste/webhook"
 )
 
 // The demo webhook: who it belongs to, and how a restart finds it again.
@@ -28,31 +31,55 @@ type demo struct {
 	token  string
 	target string // URL of the receiver
 	secret config.Secret
+	// stored reads the secret that a webhook signs with, which the API does not
+	// show again.
+	stored func(ctx context.Context, id string) (config.Secret, error)
 }
 
 type demoWebhook struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-	URL  string `json:"url"`
+	ID     string         `json:"id"`
+	Name   string         `json:"name"`
+	URL    string         `json:"url"`
+	Status webhook.Status `json:"status"`
 }
 
-// ensure creates the webhook unless it is there from an earlier run; one that
-// points to where the receiver was then is sent to where it is now.
-func (d demo) ensure(ctx context.Context) error {
+// ensure creates the webhook unless it is there from an earlier run. One that
+// could not reach the receiver any more is repaired, because the line to paste
+// promises that it does; what was repaired is returned for a person to read.
+func (d demo) ensure(ctx context.Context) (repairs []string, err error) {
 	present, err := d.find(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if present == nil {
-		return d.call(ctx, http.MethodPost, "/api/webhooks", map[string]any{
+		return nil, d.call(ctx, http.MethodPost, "/api/webhooks", map[string]any{
 			"provider": demoProvider, "name": demoName, "url": d.target,
 			"events": []string{"*"}, "secret": d.secret.Reveal(),
 		}, nil)
 	}
-	if present.URL == d.target {
-		return nil
+	path := "/api/webhooks/" + present.ID
+	changes := map[string]any{}
+	if present.URL != d.target { // other ports than last time; nothing to tell
+		changes["url"] = d.target
 	}
-	return d.call(ctx, http.MethodPatch, "/api/webhooks/"+present.ID, map[string]any{"url": d.target}, nil)
+	if present.Status != webhook.StatusActive {
+		changes["isActive"] = true
+		repairs = append(repairs, fmt.Sprintf("was %s and is active again", present.Status))
+	}
+	if len(changes) > 0 {
+		if err := d.call(ctx, http.MethodPatch, path, changes, nil); err != nil {
+			return nil, err
+		}
+	}
+	stored, err := d.stored(ctx, present.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read the demo webhook's secret: %w", err)
+	}
+	if stored != d.secret {
+		repairs = append(repairs, "signed with another secret than the receiver knows and was given the receiver's")
+		err = d.call(ctx, http.MethodPost, path+"/rotate-secret", map[string]any{"secret": d.secret.Reveal()}, nil)
+	}
+	return repairs, err
 }
 
 // find looks through all pages: someone may have made many webhooks since.
@@ -68,9 +95,9 @@ func (d demo) find(ctx context.Context) (*demoWebhook, error) {
 		if err := d.call(ctx, http.MethodGet, "/api/webhooks?limit=100&provider="+demoProvider+"&cursor="+cursor, nil, &page); err != nil {
 			return nil, err
 		}
-		for _, webhook := range page.Data {
-			if webhook.Name == demoName {
-				return &webhook, nil
+		for _, candidate := range page.Data {
+			if candidate.Name == demoName {
+				return &candidate, nil
 			}
 		}
 		if cursor = page.Pagination.NextCursor; cursor == "" {
@@ -106,8 +133,12 @@ func (d demo) call(ctx context.Context, method, path string, body, into any) err
 			Errors  map[string]string `json:"errors"`
 		}
 		_ = json.NewDecoder(response.Body).Decode(&refusal) // the status says enough without it
-		return fmt.Errorf("the demo webhook could not be made: %s answered %d: %s %v (--demo=false starts without it)",
-			path, response.StatusCode, refusal.Message, refusal.Errors)
+		reasons := []string{refusal.Message}
+		for _, field := range slices.Sorted(maps.Keys(refusal.Errors)) {
+			reasons = append(reasons, field+" "+refusal.Errors[field])
+		}
+		return failed(nil, "the demo webhook cannot be set up: %s %s answered %d: %s (--demo=false starts without it)",
+			method, path, response.StatusCode, strings.Join(reasons, "; "))
 	}
 	if into == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -24,6 +25,10 @@ type devCommand struct {
 	Receiver       string `default:"127.0.0.1:8090" help:"Address the demo receiver listens on."`
 	Demo           bool   `default:"true" negatable:"" help:"Run the demo receiver and keep a webhook of tenant demo that points to it."`
 	DataDir        string `default:".posthaste" help:"Folder that keeps everything between runs."`
+
+	// On a machine of one's own there are no limits unless one asks for them.
+	LimitWebhooks        int `env:"POSTHASTE_LIMIT_WEBHOOKS" default:"0" group:"Limits:" help:"Webhooks that a tenant may have; 0 sets no limit."`
+	LimitEventsPerMinute int `env:"POSTHASTE_LIMIT_EVENTS_PER_MINUTE" default:"0" group:"Limits:" help:"Events per minute that a tenant may enqueue; 0 sets no limit."`
 	config.Auth
 	config.Sealing
 	config.Delivery
@@ -32,7 +37,7 @@ type devCommand struct {
 
 // Run starts everything in one process tree and stops it when ctx ends.
 func (d devCommand) Run(ctx context.Context, c console) error {
-	if err := config.AsError(append(d.Delivery.Validate(), d.Worker.Validate()...)); err != nil {
+	if err := config.AsError(slices.Concat(d.Delivery.Validate(), d.limits().Validate(), d.Worker.Validate(), checkKeyset(d.EncryptionKeyset))); err != nil {
 		return err
 	}
 	s := &devSession{devCommand: d, console: c}
@@ -41,6 +46,10 @@ func (d devCommand) Run(ctx context.Context, c console) error {
 		s.say("stopped\n")
 	}
 	return err
+}
+
+func (d devCommand) limits() config.Limits {
+	return config.Limits{LimitWebhooks: d.LimitWebhooks, LimitEventsPerMinute: d.LimitEventsPerMinute}
 }
 
 // devSession is one run of posthaste dev.
@@ -89,7 +98,7 @@ func (s *devSession) run(ctx context.Context) error {
 		return err
 	}
 	s.say("  Posthaste API and worker started\n")
-	if err := s.welcome(ctx, settings, listener.Addr()); err != nil {
+	if err := s.welcome(ctx, parts, listener.Addr()); err != nil {
 		return err
 	}
 	s.started = true
@@ -106,14 +115,14 @@ func (s *devSession) run(ctx context.Context) error {
 	return parts.wait(ctx)
 }
 
-// settings are those of a machine of one's own: its folder, its secrets,
-// receivers on it allowed, and no limits on what its owner tries.
+// settings are those of a machine of one's own: its folder, its secrets, and
+// receivers on it allowed.
 func (s *devSession) settings() (config.Config, error) {
 	settings := config.Config{
 		Database: config.Database{DatabaseURL: config.Secret(s.dir.databaseURL())},
 		Temporal: config.Temporal{TemporalNamespace: client.DefaultNamespace},
 		HTTP:     config.HTTP{HTTPAddr: s.HTTP},
-		Auth:     s.Auth, Sealing: s.Sealing, Delivery: s.Delivery, Worker: s.Worker,
+		Auth:     s.Auth, Sealing: s.Sealing, Delivery: s.Delivery, Limits: s.limits(), Worker: s.Worker,
 	}
 	settings.AllowHTTP = true
 	settings.AllowNetworks = append([]string{"127.0.0.0/8", "::1/128"}, s.AllowNetworks...)
@@ -124,13 +133,11 @@ func (s *devSession) settings() (config.Config, error) {
 		}
 		settings.JWTSecret = config.Secret(secret)
 	}
-	if !settings.EncryptionKeyset.IsSet() {
-		line, err := s.dir.keyset()
-		if err != nil {
-			return config.Config{}, err
-		}
-		settings.EncryptionKeyset = config.Secret(line)
+	line, err := s.dir.keyset(settings.EncryptionKeyset.Reveal())
+	if err != nil {
+		return config.Config{}, err
 	}
+	settings.EncryptionKeyset = config.Secret(line)
 	return settings, nil
 }
 
@@ -197,26 +204,30 @@ func (s *devSession) migrate(ctx context.Context, settings config.Config) error 
 }
 
 // welcome makes the demo webhook and prints where everything is.
-func (s *devSession) welcome(ctx context.Context, settings config.Config, address net.Addr) error {
-	base := browsable(address)
+func (s *devSession) welcome(ctx context.Context, parts *system, address net.Addr) error {
+	settings, base := parts.settings, browsable(address)
 	token, err := api.MintToken(settings.JWTSecret.Reveal(), demoTenant, false, demoTokenLife, time.Now())
 	if err != nil {
 		return err
 	}
-	demo := demo{api: base, token: token, target: s.target}
+	demo := demo{api: base, token: token, target: s.target, stored: parts.demoSecret}
 	if s.target != "" {
 		secret, err := s.dir.demoSecret()
 		if err != nil {
 			return err
 		}
 		demo.secret = config.Secret(secret)
-		if err := demo.ensure(ctx); err != nil {
+		repairs, err := demo.ensure(ctx)
+		if err != nil {
 			return err
+		}
+		for _, repair := range repairs {
+			s.say("  the demo webhook %s\n", repair)
 		}
 	}
 	s.say("\nPosthaste runs; Ctrl-C stops it, and its data stays.\n\n")
 	s.say("  API          %s/api\n", base)
-	s.say("  API docs     %s/api/openapi.yaml\n", base)
+	s.say("  API docs     %s/api/docs\n", base)
 	s.say("  Temporal UI  %s\n", settings.TemporalUIURL)
 	if s.target != "" {
 		s.say("  Receiver     %s (webhook %q of tenant %s)\n", s.target, demoName, demoTenant)
@@ -226,6 +237,12 @@ func (s *devSession) welcome(ctx context.Context, settings config.Config, addres
 		s.say("\nPaste this, and the event arrives below:\n\n  %s\n\n", demo.curl(settings.Provider))
 	}
 	return nil
+}
+
+// demoSecret reads the secret of a webhook of the demo tenant.
+func (s *system) demoSecret(ctx context.Context, id string) (config.Secret, error) {
+	found, err := s.store.Webhook(ctx, demoTenant, id)
+	return config.Secret(found.Secret.Reveal()), err
 }
 
 // say prints progress for a person; a terminal that is gone is no reason to

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +18,8 @@ func TestDataDirKeepsItsSecrets(t *testing.T) {
 	require.NoError(t, err)
 	first := map[string]string{}
 	makers := map[string]func() (string, error){
-		fileJWTSecret: dir.jwtSecret, fileKeyset: dir.keyset, fileDemoSecret: dir.demoSecret,
+		fileJWTSecret: dir.jwtSecret, fileDemoSecret: dir.demoSecret,
+		fileKeyset: func() (string, error) { return dir.keyset("") },
 	}
 	for name, make := range makers {
 		first[name], err = make()
@@ -107,59 +105,6 @@ func TestCleanupRunsInReverseAndOnce(t *testing.T) {
 	require.Equal(t, []string{"third", "second", "first"}, order)
 	require.NoError(t, c.run())
 	require.Len(t, order, 3)
-}
-
-// The API below is a stand-in of ten lines; that the real one takes these
-// requests is for the whole-system tests to show.
-func TestDemoWebhookIsMadeOnce(t *testing.T) {
-	t.Parallel()
-	var calls []string
-	var webhooks []map[string]any
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		calls = append(calls, r.Method+" "+r.URL.Path)
-		if r.Header.Get("Authorization") != "Bearer token" {
-			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = w.Write([]byte(`{"message":"no","errors":{"url":"must use https"}}`))
-			return
-		}
-		var body map[string]any
-		if r.Method != http.MethodGet {
-			_ = json.NewDecoder(r.Body).Decode(&body)
-		}
-		switch r.Method {
-		case http.MethodPost:
-			body["id"] = "w1"
-			webhooks = append(webhooks, body)
-		case http.MethodPatch:
-			webhooks[0]["url"] = body["url"]
-		case http.MethodGet:
-			if r.URL.Query().Get("cursor") == "" { // the webhook is on the second page
-				_, _ = w.Write([]byte(`{"data":[{"id":"w0","name":"other"}],"pagination":{"nextCursor":"2"}}`))
-				return
-			}
-			_ = json.NewEncoder(w).Encode(map[string]any{"data": webhooks})
-		}
-	}))
-	defer api.Close()
-
-	d := demo{api: api.URL, token: "token", target: "http://127.0.0.1:8090/webhooks", secret: demoSecret}
-	require.NoError(t, d.ensure(t.Context()))
-	require.NoError(t, d.ensure(t.Context()))
-	d.target = "http://127.0.0.1:9090/webhooks"
-	require.NoError(t, d.ensure(t.Context()))
-
-	require.Len(t, webhooks, 1)
-	require.Equal(t, map[string]any{
-		"id": "w1", "provider": "standard", "name": demoName, "url": d.target, "events": []any{"*"}, "secret": demoSecret,
-	}, webhooks[0])
-	require.Equal(t, []string{
-		"GET /api/webhooks", "GET /api/webhooks", "POST /api/webhooks",
-		"GET /api/webhooks", "GET /api/webhooks",
-		"GET /api/webhooks", "GET /api/webhooks", "PATCH /api/webhooks/w1",
-	}, calls)
-
-	d.token = "another"
-	require.ErrorContains(t, d.ensure(t.Context()), "must use https")
 }
 
 func TestCurlLineNamesTheProviderOnlyWhereNeeded(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"posthaste/config"
 	"posthaste/errs"
 	"posthaste/models"
@@ -109,7 +111,17 @@ func openFailure(database config.Secret, err error) error {
 // databaseFailure tells what is wrong with the database without its password.
 func databaseFailure(database config.Secret, err error) error {
 	return failed(err, "the database %s cannot be used (%s): check that it runs, and --database-url (POSTHASTE_DATABASE_URL)",
-		redacted(database), strings.Join(strings.Fields(innermost(err).Error()), " "))
+		redacted(database), databaseCause(err))
+}
+
+// databaseCause is what the server answered; without an answer, why there is
+// none. The driver tries with and without TLS, and repeats itself.
+func databaseCause(err error) string {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) {
+		return answer.Error()
+	}
+	return strings.Join(strings.Fields(innermost(err).Error()), " ")
 }
 
 // redacted is the database's URL without its password.
@@ -124,10 +136,14 @@ func redacted(database config.Secret) string {
 	return parsed.Host + parsed.Path
 }
 
-// innermost is the first cause of an error, where the facts are.
+// innermost is the first cause of an error, where the facts are; of several
+// joined ones, that of the first.
 func innermost(err error) error {
 	for {
 		next := errors.Unwrap(err)
+		if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 0 {
+			next = joined.Unwrap()[0]
+		}
 		if next == nil {
 			return err
 		}

@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string, lookupEnv func(string) (string, boo
 	}
 	err = parsed.Run()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = failed(err, "stopped before it had started")
+		err = failed(err, "interrupted before it was done")
 	}
 	return report(stderr, err)
 }

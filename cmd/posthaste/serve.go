@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"posthaste/config"
+	"posthaste/keyset"
 )
 
 type serveCommand struct {
@@ -16,7 +17,7 @@ type serveCommand struct {
 // Run serves until ctx ends, and then stops in good order.
 func (s serveCommand) Run(ctx context.Context, c console) (err error) {
 	needs := config.Needs{Database: true, Temporal: true, Keyset: true, Tokens: s.Role.servesAPI()}
-	if err := config.AsError(s.Validate(needs)); err != nil {
+	if err := config.AsError(append(s.Validate(needs), checkKeyset(s.EncryptionKeyset)...)); err != nil {
 		return err
 	}
 	logger := slog.New(slog.NewJSONHandler(c.err, nil))
@@ -35,4 +36,16 @@ func (s serveCommand) Run(ctx context.Context, c console) (err error) {
 	closers.logger = logger
 	logger.Info("serving", "role", string(s.Role), "address", listener.Addr().String(), "version", userAgent())
 	return parts.wait(ctx)
+}
+
+// checkKeyset reports a keyset that cannot be read beside all other problems;
+// config knows settings but no keys.
+func checkKeyset(line config.Secret) []config.Problem {
+	if !line.IsSet() {
+		return nil // if it is needed, that is a problem already
+	}
+	if _, err := keyset.Parse(line.Reveal()); err != nil {
+		return []config.Problem{{Variable: "POSTHASTE_ENCRYPTION_KEYSET", Text: "cannot be used: " + explain(err)}}
+	}
+	return nil
 }

@@ -71,10 +71,11 @@ func (s *server) stop() error {
 	return nil
 }
 
-// probes is all that a worker answers over HTTP: whether it lives, and whether
-// what it needs works.
-func probes(checks []api.Check, logger *slog.Logger) http.Handler {
+// probes is all that a worker answers over HTTP: whether it lives, whether what
+// it needs works, and its metrics.
+func probes(checks []api.Check, metrics http.Handler, logger *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{})
 	})

@@ -49,6 +49,7 @@ type system struct {
 	stopping  atomic.Bool // GET /readyz refuses from then on
 	store     *models.Store
 	providers *provider.Registry
+	metrics   *metrics
 	client    client.Client
 	starter   *workflows.Starter
 	worker    *worker.Worker // nil in role api
@@ -67,7 +68,7 @@ func startSystem(ctx context.Context, s *system, listener net.Listener) error {
 			return err
 		}
 	}
-	handler := probes(s.checks(), s.logger)
+	handler := probes(s.checks(), s.metrics.handler(s.logger), s.logger)
 	if s.role.servesAPI() {
 		var err error
 		if handler, err = s.newAPI(ctx); err != nil {
@@ -99,8 +100,10 @@ func (s *system) openParts(ctx context.Context) error {
 		return openFailure(s.settings.DatabaseURL, err)
 	}
 	s.closers.push("database", s.store.Close)
+	s.metrics = newMetrics(s.providers.Names(), s.store.Stats)
 
-	if s.client, err = dialTemporal(ctx, s.settings.Temporal, s.logger); err != nil {
+	sdkLogger := slog.New(quietPolls{s.logger.Handler(), s.stopping.Load})
+	if s.client, err = dialTemporal(ctx, s.settings.Temporal, sdkLogger); err != nil {
 		return err
 	}
 	s.closers.pushFunc("Temporal client", s.client.Close)
@@ -123,7 +126,7 @@ func (s *system) startWorker() error {
 	sender := send.New(send.Options{AllowNetworks: networks})
 	s.closers.pushFunc("sender", sender.Close)
 	effects, err := activities.New(activities.Deps{
-		Store: s.store, Providers: s.providers, Sender: sender,
+		Store: s.store, Providers: s.providers, Sender: sender, Meter: s.metrics,
 		UserAgent: userAgent(), DurableSlots: s.settings.DurableSlots, Now: time.Now, Logger: s.logger,
 	})
 	if err != nil {
@@ -135,7 +138,7 @@ func (s *system) startWorker() error {
 	if err := s.worker.Start(); err != nil {
 		return failed(err, "the worker cannot start on Temporal at %s: %v", s.settings.TemporalAddress, err)
 	}
-	s.closers.pushFunc("worker", s.worker.Stop)
+	s.closers.pushFunc("worker", func() { s.stopping.Store(true); s.worker.Stop() })
 	return nil
 }
 
@@ -163,6 +166,8 @@ func (s *system) newAPI(ctx context.Context) (http.Handler, error) {
 		JWTSecret:         s.settings.JWTSecret.Reveal(),
 		KeySet:            keySet,
 		Checks:            s.checks(),
+		Meter:             s.metrics,
+		Metrics:           s.metrics.handler(s.logger),
 		TemporalUIURL:     s.settings.TemporalUIURL,
 		TemporalNamespace: s.settings.TemporalNamespace,
 		MaxEventBytes:     s.settings.MaxEventBytes,

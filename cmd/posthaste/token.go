@@ -17,7 +17,7 @@ type tokenCommand struct {
 	Admin   bool          `help:"Let it use /api/admin, too."`
 	TTL     time.Duration `name:"ttl" default:"24h" help:"How long it is valid."`
 	DataDir string        `default:".posthaste" help:"Without a secret, take that of posthaste dev in this folder."`
-	config.Auth
+	config.Signing
 }
 
 // Run prints the token on stdout and nothing else.

@@ -118,9 +118,6 @@ func (p *Profile) Sample(eventType, version string) (EventType, bool) {
 	}, version), true
 }
 
-// HasSources reports whether webhooks choose among the four sources.
-func (p *Profile) HasSources() bool { return p.schema.Sources }
-
 // Filters returns which filters a webhook may set.
 func (p *Profile) Filters() []Filter { return p.schema.Filters }
 
