@@ -65,9 +65,10 @@ func (h *events) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	since, until := q.span()
 	filter := models.EventFilter{
 		Tenant: tenantOf(c), Provider: q.text("provider"), Type: q.text("type"),
-		Since: q.time("since"), Until: q.time("until"), Limit: q.limit(defaultLimit), Cursor: q.cursor(),
+		Since: since, Until: until, Limit: q.limit(defaultLimit), Cursor: q.cursor(),
 	}
 	if err := q.done(); err != nil {
 		return err

@@ -55,9 +55,10 @@ func (h *history) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	since, until := q.span()
 	filter := models.HistoryFilter{
 		Tenant: tenantOf(c), WebhookID: id, EventType: q.text("event"), Success: q.flag("success"),
-		Since: q.time("since"), Until: q.time("until"), Limit: q.limit(defaultLimit), Cursor: q.cursor(),
+		Since: since, Until: until, Limit: q.limit(defaultLimit), Cursor: q.cursor(),
 	}
 	if err := q.done(); err != nil {
 		return err

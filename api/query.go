@@ -102,6 +102,16 @@ func (q *query) time(name string) *time.Time {
 	return &at
 }
 
+// span returns the times since and until; nil where absent. A span that ends
+// before it begins is a mistake, not an empty list.
+func (q *query) span() (since, until *time.Time) {
+	since, until = q.time("since"), q.time("until")
+	if since != nil && until != nil && until.Before(*since) {
+		q.faults["until"] = "must not be before since"
+	}
+	return since, until
+}
+
 // wantTime is what a text must be to count as a time.
 const wantTime = "must be an RFC 3339 time, such as 2026-05-30T10:00:00.000Z"
 

@@ -71,7 +71,11 @@ func (s *server) newRouter() http.Handler {
 	router.HandleMethodNotAllowed = true // for the Allow header
 	router.Use(withRequestID, withSecurityHeaders, accessLog(s.logger, s.now), measured(s.meter, s.now), recovery)
 	for _, row := range s.routes() {
-		router.Handle(row.Method, row.Path, handle(authorise(row.Auth, s.authenticators), row.Handler))
+		handler := handle(authorise(row.Auth, s.authenticators), row.Handler)
+		router.Handle(row.Method, row.Path, handler)
+		if row.Method == http.MethodGet {
+			router.HEAD(row.Path, handler) // RFC 9110, section 9.3.2; net/http sends no body
+		}
 	}
 	router.NoRoute(handle(unknownRoute))
 	router.NoMethod(handle(unknownMethod))

@@ -279,6 +279,7 @@ func readingScenarios() []scenario {
 		{name: "list events of a time", url: "/api/events?since=2026-05-30T10:00:02Z&until=2026-05-30T10:00:03Z&provider=standard", status: 200, mustNot: []string{"{event}"}, want: []string{`"acceptedAt":"2026-05-30T10:00:02.000Z"`}},
 		{name: "list events by pages", url: "/api/events?limit=1", status: 200, after: followPages("/api/events?limit=1", 2)},
 		{name: "list events since no time", url: "/api/events?since=yesterday", status: 400, want: []string{`"errors":{"since":`}},
+		{name: "list events of a span that ends before it begins", url: "/api/events?since=2026-05-30T10:00:03Z&until=2026-05-30T10:00:02Z", status: 400, want: []string{`"errors":{"until":"must not be before since"`}},
 		{name: "list events from a bad cursor", url: "/api/events?cursor=AAAA", status: 400, want: []string{`"errors":{"cursor":`}},
 		{
 			name: "one event with its deliveries", url: "/api/events/{event}", status: 200,
@@ -317,6 +318,7 @@ func historyScenarios() []scenario {
 		{name: "history by pages", url: history + "?limit=1", status: 200, after: followPages(history+"?limit=1", 2)},
 		{name: "history from a bad cursor", url: history + "?cursor=eyJ", status: 400, want: []string{`"errors":{"cursor":`}},
 		{name: "history of neither", url: history + "?success=maybe", status: 400, want: []string{`"errors":{"success":`}},
+		{name: "history of a span that ends before it begins", url: history + "?since=2026-05-30T10:00:03Z&until=2026-05-30T10:00:02Z", status: 400, want: []string{`"errors":{"until":`}},
 		{name: "history until no time", url: history + "?until=1", status: 400, want: []string{`"errors":{"until":`}},
 		{name: "history of nobody's", url: "/api/webhooks/{missing}/history", status: 404},
 		{

@@ -41,7 +41,7 @@ func serviceScenarios() []scenario {
 		{name: "no such route", url: "/api/nothing", status: 404, want: []string{`"success":false,"code":"NOT_FOUND"`}},
 		{name: "no such route, and nobody", url: "/wp-login.php", headers: public, status: 404, want: []string{`"code":"NOT_FOUND"`}},
 		{name: "a slash too many", url: "/api/webhooks/", status: 404, want: []string{`"code":"NOT_FOUND"`}},
-		{name: "no such method", method: "PUT", url: "/api/webhooks", body: "{}", status: 404, want: []string{"does not answer to PUT"}, header: map[string]string{"Allow": "GET, POST"}},
+		{name: "no such method", method: "PUT", url: "/api/webhooks", body: "{}", status: 404, want: []string{"does not answer to PUT"}, header: map[string]string{"Allow": "GET, HEAD, POST"}},
 		{name: "no preflight", method: "OPTIONS", url: "/api/webhooks", headers: map[string]string{"Origin": "https://evil.dev"}, status: 404, header: map[string]string{"Access-Control-Allow-Origin": ""}},
 
 		{name: "a request id is echoed", url: "/healthz", headers: map[string]string{"X-Request-Id": "trace-42.a_B"}, status: 200, header: map[string]string{"X-Request-Id": "trace-42.a_B"}},

@@ -107,4 +107,8 @@ func TestDocumentationIsServed(t *testing.T) {
 		require.Equal(t, http.StatusOK, response.StatusCode, path)
 		require.Contains(t, response.Header.Get("Content-Type"), want)
 	}
+	head, err := http.Head(sys.api + "/healthz") // as load balancers ask
+	require.NoError(t, err)
+	require.NoError(t, head.Body.Close())
+	require.Equal(t, http.StatusOK, head.StatusCode)
 }
