@@ -27,6 +27,9 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 	if due.Delivery.State.Settled() {
 		return stands(due.Delivery), nil
 	}
+	if due.Delivery.State == models.StateSending {
+		return a.lose(ctx, due)
+	}
 	if wait := early(due.Delivery, a.now()); wait > 0 && !j.now {
 		why := fmt.Sprintf("attempt %d failed (%s); waits for the next", due.Delivery.Attempts, due.Delivery.Reason)
 		return deferred(due.Delivery, wait, why), nil
@@ -36,7 +39,7 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 		return stands(due.Delivery), err
 	}
 	if reason, skip := skipped(due); skip {
-		return a.record(ctx, t, models.Record{Step: models.StepSkip, Reason: reason})
+		return a.record(ctx, due.Delivery, models.Record{Step: models.StepSkip, Reason: reason})
 	}
 	release, refusal := a.admit(ctx, due, j.lane)
 	if refusal != nil {
@@ -44,6 +47,13 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 	}
 	defer release()
 	return a.post(ctx, t)
+}
+
+// lose records a delivery that is found claimed by a worker that died, whatever
+// has become of its webhook since: it may have been sent, and is not sent again.
+func (a *Activities) lose(ctx context.Context, due models.Due) (standing, error) {
+	a.meter.Attempted(due.Webhook.Provider, webhook.Unknown, 0)
+	return a.record(ctx, due.Delivery, models.Record{Step: models.StepLose, Reason: string(webhook.ReasonWorkerLost)})
 }
 
 // admit takes a place for the POST in its lane, or says why there is none: the

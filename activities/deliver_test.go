@@ -319,6 +319,21 @@ func TestAtMostOnceIsNeverPostedTwice(t *testing.T) {
 	require.Equal(t, webhook.ReasonWorkerLost, got.Reason)
 	require.Zero(t, b.arrived.Load())
 
+	t.Run("not even when its webhook was paused meanwhile", func(t *testing.T) {
+		p := b.one()
+		delivery, _ := b.ledger(p)
+		require.NoError(t, b.store.Claim(t.Context(), delivery))
+		pause := func(w *models.Webhook) error { w.Status = models.StatusPaused; return nil }
+		_, err := b.store.UpdateWebhook(t.Context(), "acme", delivery.WebhookID, pause)
+		require.NoError(t, err)
+		got, err := b.deliver(p, activities.LaneDurable, false)
+		require.NoError(t, err)
+		require.Equal(t, models.StateUnknown, got.State)
+		resume := func(w *models.Webhook) error { w.Status = models.StatusActive; return nil }
+		_, err = b.store.UpdateWebhook(t.Context(), "acme", delivery.WebhookID, resume)
+		require.NoError(t, err)
+		require.Zero(t, b.arrived.Load())
+	})
 	t.Run("and otherwise delivers as any other", func(t *testing.T) {
 		got, err := b.deliver(b.one(), activities.LaneFast, false)
 		require.NoError(t, err)

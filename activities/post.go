@@ -13,14 +13,9 @@ import (
 )
 
 // post renders, signs, sends and records. A webhook whose POST must never be
-// repeated is claimed first; found claimed by a worker that died, the delivery
-// is recorded unknown.
+// repeated is claimed first.
 func (a *Activities) post(ctx context.Context, t *try) (standing, error) {
 	if t.policy.OnCrash == webhook.CrashUnknown {
-		if t.due.Delivery.State == models.StateSending {
-			a.meter.Attempted(t.due.Webhook.Provider, webhook.Unknown, 0)
-			return a.record(ctx, t, models.Record{Step: models.StepLose, Reason: string(webhook.ReasonWorkerLost)})
-		}
 		if err := a.store.Claim(ctx, t.due.Delivery); err != nil {
 			return stands(t.due.Delivery), fmt.Errorf("claim: %w", err)
 		}
@@ -63,7 +58,7 @@ func (a *Activities) settle(ctx context.Context, t *try, request send.Request, r
 		record.WebhookFailed = &failed
 		record.BrokenAfter = t.profile.Broken().AfterFailedAttempts
 	}
-	after, err := a.record(ctx, t, record)
+	after, err := a.record(ctx, t.due.Delivery, record)
 	after.StatusCode, after.detail = result.Outcome.StatusCode, result.Outcome.Detail
 	if verdict.next != nil {
 		after.next = verdict.next.Sub(a.now())
@@ -74,8 +69,7 @@ func (a *Activities) settle(ctx context.Context, t *try, request send.Request, r
 // record writes a step of the ledger. It does not stop with the attempt's own
 // deadline: a POST was made, and its outcome must not be lost to the same slow
 // receiver that used the time up.
-func (a *Activities) record(ctx context.Context, t *try, record models.Record) (standing, error) {
-	before := t.due.Delivery
+func (a *Activities) record(ctx context.Context, before models.Delivery, record models.Record) (standing, error) {
 	record.Delivery = before
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
