@@ -18,9 +18,9 @@ import (
 //
 // In the fast lane it fails only when the ledger cannot be read: what could not
 // be settled is returned as it stands, and the workflow hands it to the durable
-// lane. In the durable lane it
-// has one delivery, and returns an error as long as that has not settled; the
-// error carries the time of the next attempt, computed from the ledger.
+// lane. There it has one delivery, and returns an error as long as that has not
+// settled; the error carries the time of the next attempt, computed from the
+// ledger.
 func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResult, error) {
 	if in.Lane == LaneDurable {
 		return a.deliverDurably(ctx, in)

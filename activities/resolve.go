@@ -70,7 +70,7 @@ func (a *Activities) matcher(events []Event) (func(models.Event, []models.Webhoo
 		profile := profiles[event.Provider]
 		var matches []models.Match
 		for i := range webhooks {
-			if match, wanted := a.match(profile, *wire[event.ID], &webhooks[i]); wanted {
+			if match, wanted := a.match(profile, wire[event.ID], &webhooks[i]); wanted {
 				matches = append(matches, match)
 			}
 		}
@@ -78,14 +78,12 @@ func (a *Activities) matcher(events []Event) (func(models.Event, []models.Webhoo
 	}, nil
 }
 
-// match asks the profile about one event and one webhook.
-func (a *Activities) match(profile *provider.Profile, event Event, candidate *models.Webhook) (models.Match, bool) {
+// match asks the profile about one event and one webhook. Most webhooks of a
+// tenant do not want an event: what only a delivery needs is worked out last.
+func (a *Activities) match(profile *provider.Profile, event *Event, candidate *models.Webhook) (models.Match, bool) {
 	subscription := viewOf(candidate)
-	decision := profile.Match(event, subscription)
-	match := models.Match{
-		WebhookID: candidate.ID, Reason: decision.Reason,
-		Lane: string(a.laneFor(candidate)), TimeoutSeconds: int(profile.Timeout(subscription).Seconds()),
-	}
+	decision := profile.Match(*event, subscription)
+	match := models.Match{WebhookID: candidate.ID, Reason: decision.Reason}
 	switch decision.Verdict {
 	case provider.Deliver:
 		match.State = models.StatePending
@@ -96,6 +94,8 @@ func (a *Activities) match(profile *provider.Profile, event Event, candidate *mo
 	case provider.Ignore:
 		return models.Match{}, false
 	}
+	match.Lane = string(a.laneFor(candidate))
+	match.TimeoutSeconds = int(profile.Timeout(subscription).Seconds())
 	return match, true
 }
 

@@ -19,8 +19,5 @@ func DeliverPage(ctx workflow.Context, in activities.PageInput) (DeliverEventRes
 		return DeliverEventResult{}, fmt.Errorf("read the deliveries of event %s after %q: %w", in.EventID, in.After, err)
 	}
 	run.add(result.Deliveries)
-	if err := run.deliver(ctx); err != nil {
-		return DeliverEventResult{}, err
-	}
-	return run.report(ctx)
+	return run.settle(ctx)
 }

@@ -19,8 +19,5 @@ func ResendDelivery(ctx workflow.Context, in activities.ReopenInput) (DeliverEve
 		return DeliverEventResult{}, fmt.Errorf("reopen delivery %s: %w", in.DeliveryID, err)
 	}
 	run.add([]activities.Planned{planned})
-	if err := run.deliver(ctx); err != nil {
-		return DeliverEventResult{}, err
-	}
-	return run.report(ctx)
+	return run.settle(ctx)
 }

@@ -58,6 +58,15 @@ func (r *round) add(planned []activities.Planned) {
 	}
 }
 
+// settle delivers and reports: all that is left to do once the deliveries are
+// known and none is handed on.
+func (r *round) settle(ctx workflow.Context) (DeliverEventResult, error) {
+	if err := r.deliver(ctx); err != nil {
+		return DeliverEventResult{}, err
+	}
+	return r.report(ctx)
+}
+
 // deliver returns when every delivery has settled, or with an error when the
 // workflow was cancelled; then the rest is recorded as cancelled.
 func (r *round) deliver(ctx workflow.Context) error {
