@@ -6,9 +6,11 @@ GO ?= go
 TEMPORAL_CLI_VERSION  = v1.5.1
 GOLANGCI_LINT_VERSION = v2.15.0
 WORKFLOWCHECK_VERSION = v0.6.0
+GOVULNCHECK_VERSION   = v1.8.0
 
 GOLANGCI_LINT = bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 WORKFLOWCHECK = bin/workflowcheck-$(WORKFLOWCHECK_VERSION)
+GOVULNCHECK   = bin/govulncheck-$(GOVULNCHECK_VERSION)
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
@@ -28,7 +30,7 @@ endef
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check golden replay histories fuzz e2e up down tools clean
+.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check vuln golden replay histories fuzz e2e chaos up down tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +58,7 @@ down: ## Stop what `make up` started; volumes stay
 
 test: bin/temporal ## Run every test: what CI runs beside `make check`
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
+	$(GO) test -tags failpoints $(TESTFLAGS) ./failpoint
 
 race: bin/temporal ## Run every test under the race detector; needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m $(TESTFLAGS) ./...
@@ -69,6 +72,9 @@ histories: bin/temporal ## Record the workflow histories that later code must re
 
 e2e: bin/temporal ## Run the whole-system tests
 	$(GO) test -timeout 20m $(TESTFLAGS) ./e2e/...
+
+chaos: bin/temporal ## Break everything under load and print what was lost (nothing): about ten minutes; ARGS=-write puts the table into docs/reliability.md
+	$(GO) test -tags chaos -run TestChaos -timeout 15m -count=1 -v $(TESTFLAGS) ./e2e -args $(ARGS)
 
 golden: ## Rewrite the golden files; read the diff afterwards
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag\.Bool("update"' . | xargs -n 1 dirname | sort -u) -update
@@ -94,6 +100,7 @@ fmt-check: ## Check that all Go files are formatted
 
 vet: ## Run go vet
 	$(GO) vet ./...
+	$(GO) vet -tags failpoints,chaos ./...
 
 lint: $(GOLANGCI_LINT) ## Run golangci-lint: the import table, forbidden calls, and more
 	$(GOLANGCI_LINT) run ./...
@@ -104,9 +111,15 @@ workflowcheck: $(WORKFLOWCHECK) ## Check that workflow code is deterministic
 tidy-check: ## Check that go.mod and go.sum are tidy
 	$(GO) mod tidy -diff
 
+vuln: $(GOVULNCHECK) ## Look for known vulnerabilities in what we use; asks vuln.go.dev, so it is not part of check
+	@$(GOVULNCHECK) ./... || { status=$$?; \
+	if [ $$status -eq 3 ]; then echo "make vuln: vulnerable code is called; the fixed versions are named above" >&2; \
+	else echo "make vuln: govulncheck could not finish; it needs the vulnerability database at https://vuln.go.dev" >&2; fi; \
+	exit $$status; }
+
 ## ---- tools
 
-tools: bin/temporal $(GOLANGCI_LINT) $(WORKFLOWCHECK) ## Build all tools
+tools: bin/temporal $(GOLANGCI_LINT) $(WORKFLOWCHECK) $(GOVULNCHECK) ## Build all tools
 
 $(GOLANGCI_LINT): | bin
 	@echo "building golangci-lint $(GOLANGCI_LINT_VERSION), once"
@@ -117,6 +130,11 @@ $(WORKFLOWCHECK): | bin
 	@echo "building workflowcheck $(WORKFLOWCHECK_VERSION), once"
 	$(call watched,GOBIN="$(CURDIR)/bin" $(GO) install -v go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION))
 	@mv bin/workflowcheck $@
+
+$(GOVULNCHECK): | bin
+	@echo "building govulncheck $(GOVULNCHECK_VERSION), once"
+	$(call watched,GOBIN="$(CURDIR)/bin" $(GO) install -v golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
+	@mv bin/govulncheck $@
 
 bin:
 	@mkdir -p bin

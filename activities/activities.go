@@ -46,8 +46,10 @@ type Activities struct {
 	logger    *slog.Logger
 	fast      *slots
 	durable   *slots
-	crowd     *crowd
+	places    *places
+	breakers  *breakers
 	fitness   *fitness
+	underway  *underway
 }
 
 // New returns the activities on these parts, or an error that names the missing
@@ -66,7 +68,8 @@ func New(deps Deps) (*Activities, error) {
 		store: deps.Store, providers: deps.Providers, sender: deps.Sender, meter: deps.Meter,
 		userAgent: deps.UserAgent, now: deps.Now, spread: rand.Float64, logger: deps.Logger,
 		fast: newSlots(fastPerWebhook, fastPatience), durable: newSlots(share, 0),
-		crowd: newCrowd(share, deps.Now, rand.Float64), fitness: newFitness(deps.Now),
+		places: newPlaces(deps.Now, rand.Float64), breakers: newBreakers(deps.Now),
+		fitness: newFitness(deps.Now), underway: newUnderway(),
 	}, nil
 }
 

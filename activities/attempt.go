@@ -41,12 +41,15 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 	if reason, skip := skipped(due); skip {
 		return a.record(ctx, due.Delivery, models.Record{Step: models.StepSkip, Reason: reason})
 	}
-	release, refusal := a.admit(ctx, due, j.lane)
-	if refusal != nil {
+	permit, refusal, err := a.admit(ctx, due, j)
+	switch {
+	case err != nil:
+		return stands(due.Delivery), err
+	case refusal != nil:
 		return *refusal, nil
 	}
-	defer release()
-	return a.post(ctx, t)
+	defer permit.release()
+	return a.post(ctx, t, permit)
 }
 
 // lose records a delivery that is found claimed by a worker that died, whatever
@@ -54,27 +57,6 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 func (a *Activities) lose(ctx context.Context, due models.Due) (standing, error) {
 	a.meter.Attempted(due.Webhook.Provider, webhook.Unknown, 0)
 	return a.record(ctx, due.Delivery, models.Record{Step: models.StepLose, Reason: string(webhook.ReasonWorkerLost)})
-}
-
-// admit takes a place for the POST in its lane, or says why there is none: the
-// fast lane then leaves the delivery to the durable lane, and the durable lane
-// sends it away for a while. Neither is an attempt.
-func (a *Activities) admit(ctx context.Context, due models.Due, lane Lane) (release func(), refusal *standing) {
-	if lane == LaneDurable {
-		release, ok := a.durable.take(ctx, due.Webhook.ID)
-		if !ok {
-			away := deferred(due.Delivery, a.crowd.deferral(due.Webhook.ID), "its webhook has its share of the durable lane in flight")
-			return nil, &away
-		}
-		return release, nil
-	}
-	if a.fitness.fit(due.Webhook.ID) {
-		if release, ok := a.fast.take(ctx, due.Webhook.ID); ok {
-			return release, nil
-		}
-	}
-	left := deferred(due.Delivery, 0, "its webhook is not fit for the fast lane now")
-	return nil, &left
 }
 
 // try is one attempt under way: the ledger's rows, and what the provider makes

@@ -57,7 +57,7 @@ func viewOf(w *models.Webhook) webhook.Subscription {
 		Filters: webhook.Filters{
 			CampaignID: w.Filters.CampaignID, ListID: w.Filters.ListID, SchemaID: w.Filters.SchemaID,
 		},
-		TimeoutSeconds: w.TimeoutSeconds, Status: webhook.Status(w.Status),
+		TimeoutSeconds: w.TimeoutSeconds, MaxPerSecond: w.MaxPerSecond, Status: webhook.Status(w.Status),
 	}
 	for _, source := range w.Sources {
 		view.Sources = append(view.Sources, webhook.Source(source))

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"posthaste/errs"
+	"posthaste/failpoint"
 	"posthaste/models"
 	"posthaste/webhook"
 )
@@ -25,6 +26,9 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 	if in.Lane == LaneDurable {
 		return a.deliverDurably(ctx, in)
 	}
+	free, end := a.underway.begin(in.Deliveries)
+	defer end()
+	in.Deliveries = free // the others are left as they are, to the durable lane
 	jobs, err := a.readSlice(ctx, in)
 	if err != nil {
 		return DeliverResult{}, fmt.Errorf("read %d deliveries: %w", len(in.Deliveries), err)
@@ -41,6 +45,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 		})
 	}
 	group.Wait()
+	failpoint.Here(failpoint.AfterRecordFast)
 	return result, nil
 }
 
@@ -89,6 +94,11 @@ func (a *Activities) deliverDurably(ctx context.Context, in DeliverInput) (Deliv
 		return DeliverResult{}, temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("the durable lane takes one delivery, not %d", len(in.Deliveries)), "Invalid", nil)
 	}
+	free, end := a.underway.begin(in.Deliveries)
+	defer end()
+	if len(free) == 0 {
+		return DeliverResult{}, busy().wait()
+	}
 	j, err := a.readOne(ctx, in)
 	if err != nil {
 		return DeliverResult{}, temporalError(fmt.Errorf("read delivery %s: %w", in.Deliveries[0].DeliveryID, err))
@@ -97,6 +107,7 @@ func (a *Activities) deliverDurably(ctx context.Context, in DeliverInput) (Deliv
 	if err != nil {
 		return DeliverResult{}, temporalError(fmt.Errorf("delivery %s: %w", in.Deliveries[0].DeliveryID, err))
 	}
+	failpoint.Here(failpoint.AfterRecordDurable)
 	if !standing.State.Settled() {
 		return DeliverResult{}, standing.wait()
 	}
@@ -116,6 +127,15 @@ func (a *Activities) readOne(ctx context.Context, in DeliverInput) (job, error) 
 	event, err := eventOf(due.Event)
 	j.due, j.event = &due, &event
 	return j, err
+}
+
+// stillUnderWay is how long a delivery waits whose outcome this process has and
+// the database has not: outages are over sooner than that or much later.
+const stillUnderWay = 5 * time.Second
+
+// busy is the standing of a delivery whose earlier attempt is not on record yet.
+func busy() standing {
+	return standing{next: stillUnderWay, deferred: true, detail: "its outcome waits for the database"}
 }
 
 // job is one delivery to attempt, as the ledger has it just before.

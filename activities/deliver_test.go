@@ -66,6 +66,9 @@ func answers(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 }
 
+// byTest is who changes webhooks in tests.
+var byTest = models.Actor{Kind: models.ActorToken, Name: "ann"}
+
 // webhook makes a webhook for every event of the standard provider.
 func (b *bench) webhook(retry string, change ...func(*models.Webhook)) models.Webhook {
 	b.t.Helper()
@@ -76,7 +79,7 @@ func (b *bench) webhook(retry string, change ...func(*models.Webhook)) models.We
 	for _, c := range change {
 		c(&w)
 	}
-	require.NoError(b.t, b.store.CreateWebhook(b.t.Context(), &w))
+	require.NoError(b.t, b.store.CreateWebhook(b.t.Context(), byTest, &w))
 	return w
 }
 
@@ -242,7 +245,7 @@ func TestWebhookThatNoLongerWantsItIsSkipped(t *testing.T) {
 			b := newBench(t, answers(204))
 			w := b.webhook(once)
 			p := b.one()
-			_, err := b.store.UpdateWebhook(t.Context(), "acme", w.ID, func(w *models.Webhook) error { w.Status = status; return nil })
+			_, err := b.store.UpdateWebhook(t.Context(), byTest, "acme", w.ID, func(w *models.Webhook) error { w.Status = status; return nil })
 			require.NoError(t, err)
 			got, err := b.deliver(p, activities.LaneFast, false)
 			require.NoError(t, err)
@@ -258,7 +261,7 @@ func TestDeletedWebhookSettlesItsDeliveries(t *testing.T) {
 	b := newBench(t, answers(204))
 	w := b.webhook(once)
 	p := b.one()
-	require.NoError(t, b.store.DeleteWebhook(t.Context(), "acme", w.ID))
+	require.NoError(t, b.store.DeleteWebhook(t.Context(), byTest, "acme", w.ID))
 	got, err := b.deliver(p, activities.LaneDurable, false)
 	require.NoError(t, err)
 	require.Equal(t, models.StateCancelled, got.State)
@@ -324,13 +327,13 @@ func TestAtMostOnceIsNeverPostedTwice(t *testing.T) {
 		delivery, _ := b.ledger(p)
 		require.NoError(t, b.store.Claim(t.Context(), delivery))
 		pause := func(w *models.Webhook) error { w.Status = models.StatusPaused; return nil }
-		_, err := b.store.UpdateWebhook(t.Context(), "acme", delivery.WebhookID, pause)
+		_, err := b.store.UpdateWebhook(t.Context(), byTest, "acme", delivery.WebhookID, pause)
 		require.NoError(t, err)
 		got, err := b.deliver(p, activities.LaneDurable, false)
 		require.NoError(t, err)
 		require.Equal(t, models.StateUnknown, got.State)
 		resume := func(w *models.Webhook) error { w.Status = models.StatusActive; return nil }
-		_, err = b.store.UpdateWebhook(t.Context(), "acme", delivery.WebhookID, resume)
+		_, err = b.store.UpdateWebhook(t.Context(), byTest, "acme", delivery.WebhookID, resume)
 		require.NoError(t, err)
 		require.Zero(t, b.arrived.Load())
 	})

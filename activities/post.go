@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"posthaste/errs"
+	"posthaste/failpoint"
 	"posthaste/models"
 	"posthaste/webhook"
 	"posthaste/webhook/provider"
@@ -14,12 +15,13 @@ import (
 
 // post renders, signs, sends and records. A webhook whose POST must never be
 // repeated is claimed first.
-func (a *Activities) post(ctx context.Context, t *try) (standing, error) {
+func (a *Activities) post(ctx context.Context, t *try, permit permit) (standing, error) {
 	if t.policy.OnCrash == webhook.CrashUnknown {
 		if err := a.store.Claim(ctx, t.due.Delivery); err != nil {
 			return stands(t.due.Delivery), fmt.Errorf("claim: %w", err)
 		}
 		t.due.Delivery.State = models.StateSending
+		failpoint.Here(failpoint.AfterClaim)
 	}
 	request, err := t.profile.Request(provider.RequestInput{
 		Event: t.event, Subscription: t.subscription, DeliveryID: t.due.Delivery.ID,
@@ -29,15 +31,18 @@ func (a *Activities) post(ctx context.Context, t *try) (standing, error) {
 	if err != nil {
 		result = unrenderable(err, a.now())
 	} else {
+		failpoint.Here(failpoint.BeforePost)
 		end := a.fitness.begin(t.due.Webhook.ID)
 		result = a.sender.Send(ctx, request)
 		end(result.Outcome.Kind == webhook.Delivered)
+		permit.sent(result)
 	}
 	if result.Interrupted {
 		return stands(t.due.Delivery), fmt.Errorf("the attempt was cut on our side: %s", result.Outcome.Detail)
 	}
 	a.meter.Attempted(t.due.Webhook.Provider, result.Outcome.Kind, result.Duration)
 	a.logAttempt(ctx, t, result)
+	failpoint.Here(failpoint.AfterPost)
 	return a.settle(ctx, t, request, result)
 }
 
@@ -56,7 +61,8 @@ func (a *Activities) settle(ctx context.Context, t *try, request send.Request, r
 	if !t.due.Delivery.Test {
 		failed := result.Outcome.Kind != webhook.Delivered
 		record.WebhookFailed = &failed
-		record.BrokenAfter = t.profile.Broken().AfterFailedAttempts
+		broken := t.profile.Broken()
+		record.BrokenAfter, record.BrokenAfterSpan = broken.AfterFailedAttempts, broken.AfterFailingFor
 	}
 	after, err := a.record(ctx, t.due.Delivery, record)
 	after.StatusCode, after.detail = result.Outcome.StatusCode, result.Outcome.Detail
@@ -67,13 +73,11 @@ func (a *Activities) settle(ctx context.Context, t *try, request send.Request, r
 }
 
 // record writes a step of the ledger. It does not stop with the attempt's own
-// deadline: a POST was made, and its outcome must not be lost to the same slow
-// receiver that used the time up.
+// deadline, nor while the database is away: a POST was made, and if its outcome
+// were given up the POST would be repeated. It ends when the store is closed.
 func (a *Activities) record(ctx context.Context, before models.Delivery, record models.Record) (standing, error) {
 	record.Delivery = before
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer cancel()
-	err := a.store.Record(ctx, record)
+	err := a.store.Record(context.WithoutCancel(ctx), record)
 	if errs.Is(err, errs.NotFound) {
 		return deleted(before.ID), nil
 	}
@@ -89,9 +93,6 @@ func (a *Activities) record(ctx context.Context, before models.Delivery, record 
 	}
 	return after, err
 }
-
-// recordTimeout bounds the writing of one step.
-const recordTimeout = 10 * time.Second
 
 // unrenderable is the outcome of an event that this webhook's profile could not
 // turn into a request: a failed attempt that everyone can see, and that trying

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"posthaste/failpoint"
 	"posthaste/models"
 	"posthaste/webhook/provider"
 )
@@ -36,6 +37,7 @@ func (a *Activities) ResolveSubscriptions(ctx context.Context, in ResolveInput) 
 	for _, event := range resolved {
 		result.Events = append(result.Events, plan(event))
 	}
+	failpoint.Here(failpoint.AfterResolve)
 	return result, nil
 }
 
@@ -134,10 +136,10 @@ func planned(delivery models.Delivery) Planned {
 }
 
 // laneFor routes a new delivery. The fast lane is for webhooks that behave, as
-// the ledger and this process have seen them; all others have the durable lane,
-// where they hold up nobody.
+// the ledger and this process have seen them, and that have no rate limit to
+// wait for; all others have the durable lane, where they hold up nobody.
 func (a *Activities) laneFor(w *models.Webhook) Lane {
-	if w.FailedInARow > 0 || !a.fitness.fit(w.ID) {
+	if w.MaxPerSecond > 0 || w.FailedInARow > 0 || !a.fitness.fit(w.ID) {
 		return LaneDurable
 	}
 	return LaneFast

@@ -32,6 +32,7 @@ type Store interface {
 	eventStore
 	deliveryStore
 	historyStore
+	auditStore
 	tenantStore
 	apiKeyStore
 	keyStore
@@ -58,9 +59,12 @@ type Deps struct {
 	DefaultProvider string            // of requests that name none
 	URLRules        provider.URLRules // optional: the zero value permits https to public addresses alone
 
-	JWTSecret string      // HS256; one of JWTSecret and KeySet is needed, both may be given
-	KeySet    jwt.Keyfunc // RS256, ES256, EdDSA; OpenKeySet makes one
+	JWTSecret string // HS256; one of JWTSecret and KeySet is needed, both may be given
+	// JWTAudience and JWTIssuer are claims that tokens must have; optional.
+	JWTAudience, JWTIssuer string
+	KeySet                 jwt.Keyfunc // RS256, ES256, EdDSA; OpenKeySet makes one
 
+	Codec   Codec        // opens what Temporal keeps sealed
 	Checks  []Check      // what GET /readyz asks, in this order
 	Meter   Meter        // told of requests and events
 	Metrics http.Handler // answers GET /metrics
@@ -86,6 +90,7 @@ func (d Deps) check() error {
 		{"Providers", d.Providers != nil},
 		{"DefaultProvider", d.DefaultProvider != ""},
 		{"JWTSecret or KeySet", d.JWTSecret != "" || d.KeySet != nil},
+		{"Codec", d.Codec != nil},
 		{"Checks", len(d.Checks) > 0},
 		{"Meter", d.Meter != nil},
 		{"Metrics", d.Metrics != nil},
@@ -108,15 +113,18 @@ type server struct {
 	now            func() time.Time
 	authenticators []authenticator
 	door           *door
+	shed           *shed
 
 	eventTypes *eventTypes
 	webhooks   *webhooks
 	tests      *tests
 	history    *history
+	audits     *audits
 	events     *events
 	deliveries *deliveries
 	tenants    *tenants
 	apiKeys    *apiKeys
+	codec      *codecs
 	health     *health
 	docs       *docs
 }
@@ -145,24 +153,33 @@ func newServer(deps Deps) (*server, error) {
 	quietGin()
 	links := temporalLinks{base: strings.TrimRight(deps.TemporalUIURL, "/"), namespace: deps.TemporalNamespace}
 	keys := newKeyAuthenticator(deps.Store, deps.Now, deps.Logger)
+	rules := TokenRules{Secret: deps.JWTSecret, Audience: deps.JWTAudience, Issuer: deps.JWTIssuer}
 	door := newDoor(deps.Store, deps.Now, deps.Logger)
+	tokens := newJWTAuthenticator(rules, deps.KeySet, deps.Now)
+	codec, err := newCodecs(deps, tokens)
+	if err != nil {
+		return nil, err
+	}
 	return &server{
 		logger:         deps.Logger,
 		meter:          deps.Meter,
 		now:            deps.Now,
-		authenticators: []authenticator{newJWTAuthenticator(deps.JWTSecret, deps.KeySet, deps.Now), keys},
+		authenticators: []authenticator{tokens, keys},
 		door:           door,
+		shed:           newShed(deps.Meter),
 		eventTypes:     &eventTypes{profiles: profiles},
 		webhooks:       &webhooks{store: deps.Store, door: door, profiles: profiles, random: deps.Random, now: deps.Now},
 		tests:          &tests{store: deps.Store, starter: deps.Starter, door: door, profiles: profiles, now: deps.Now},
 		history:        &history{store: deps.Store},
+		audits:         &audits{store: deps.Store},
 		events: &events{
-			store: deps.Store, starter: deps.Starter, door: door, profiles: profiles, meter: deps.Meter,
-			links: links, maxBytes: deps.MaxEventBytes, now: deps.Now,
+			store: deps.Store, known: newRecall(deps.Store), starter: deps.Starter,
+			door: door, profiles: profiles, meter: deps.Meter, links: links, maxBytes: deps.MaxEventBytes, now: deps.Now,
 		},
 		deliveries: &deliveries{store: deps.Store, starter: deps.Starter, door: door},
 		tenants:    &tenants{store: deps.Store, door: door},
 		apiKeys:    &apiKeys{store: deps.Store, authenticator: keys, random: deps.Random, now: deps.Now},
+		codec:      codec,
 		health:     &health{checks: deps.Checks, exporter: deps.Metrics, logger: deps.Logger},
 		docs:       &docs{},
 	}, nil

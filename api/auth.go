@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"posthaste/errs"
+	"posthaste/models"
 
 	"github.com/gin-gonic/gin"
 )
@@ -12,19 +13,21 @@ import (
 // auth says who may call a route. Every row of the route table has one.
 type auth string
 
-// The four kinds of routes.
+// The five kinds of routes.
 const (
-	authPublic auth = "public" // anybody
-	authTenant auth = "tenant" // a credential of a tenant
-	authToken  auth = "token"  // a token of a tenant: an API key must not make others
-	authAdmin  auth = "admin"  // a credential with scope admin
+	authPublic   auth = "public"   // anybody
+	authTenant   auth = "tenant"   // a credential of a tenant
+	authToken    auth = "token"    // a token of a tenant: an API key must not make others
+	authAdmin    auth = "admin"    // a credential with scope admin
+	authOperator auth = "operator" // the same, or the cookie that the codec's page sets for one
 )
 
 // principal is who calls: the tenant comes from the credential alone.
 type principal struct {
-	Tenant string
-	Admin  bool
-	Key    string // the id of the API key that was sent; "" for a token
+	Tenant  string
+	Admin   bool
+	Key     string // the id of the API key that was sent; "" for a token
+	Subject string // whom the token names; often nobody
 }
 
 // authenticator knows callers by one kind of credential. It answers false when
@@ -41,25 +44,32 @@ func authorise(kind auth, authenticators []authenticator) func(*gin.Context) err
 		if kind == authPublic {
 			return nil
 		}
-		who, err := identify(c, authenticators)
+		header := c.Request.Header
+		if kind == authOperator {
+			header = operatorHeader(c.Request)
+		}
+		who, err := identify(c.Request.Context(), header, authenticators)
 		if err != nil {
 			return err
 		}
 		c.Set(keyTenant, who.Tenant)
 		c.Set(keyAPIKey, who.Key)
+		c.Set(keySubject, who.Subject)
 		if kind == authToken && who.Key != "" {
 			return errs.New(errs.Forbidden, "This needs a token: API keys cannot make or revoke API keys")
 		}
-		if kind == authAdmin && !who.Admin {
-			return errs.New(errs.Forbidden, "This needs a token with scope admin")
+		if (kind == authAdmin || kind == authOperator) && !who.Admin {
+			return errNoAdmin()
 		}
 		return nil
 	}
 }
 
-func identify(c *gin.Context, authenticators []authenticator) (principal, error) {
+func errNoAdmin() error { return errs.New(errs.Forbidden, "This needs a token with scope admin") }
+
+func identify(ctx context.Context, header http.Header, authenticators []authenticator) (principal, error) {
 	for _, one := range authenticators {
-		who, found, err := one.authenticate(c.Request.Context(), c.Request.Header)
+		who, found, err := one.authenticate(ctx, header)
 		if err != nil {
 			return principal{}, err
 		}
@@ -73,3 +83,11 @@ func identify(c *gin.Context, authenticators []authenticator) (principal, error)
 // tenantOf returns the caller's tenant. Behind a public route there is none, and
 // the empty name owns nothing.
 func tenantOf(c *gin.Context) string { return c.GetString(keyTenant) }
+
+// actorOf returns who calls, as the audit log names them.
+func actorOf(c *gin.Context) models.Actor {
+	if key := c.GetString(keyAPIKey); key != "" {
+		return models.Actor{Kind: models.ActorAPIKey, Name: key, RequestID: requestID(c)}
+	}
+	return models.Actor{Kind: models.ActorToken, Name: c.GetString(keySubject), RequestID: requestID(c)}
+}

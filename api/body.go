@@ -76,13 +76,29 @@ func readBytes(c *gin.Context, maxBytes int64) ([]byte, error) {
 	if c.Request.ContentLength > maxBytes {
 		return nil, &http.MaxBytesError{Limit: maxBytes}
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBytes))
+	var text []byte
+	var err error
+	untimed(c, func() {
+		text, err = readAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBytes), c.Request.ContentLength)
+	})
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.As(err, &tooLarge) {
 		// The caller sent less than it announced, or left.
 		return nil, errs.Wrap(err, errs.Invalid, "The body could not be read to its end")
 	}
 	return text, err
+}
+
+// readAll reads to the end. Room for what was announced is made at once: growing
+// step by step leaves several times as much behind.
+func readAll(body io.Reader, announced int64) ([]byte, error) {
+	if announced <= 0 {
+		return io.ReadAll(body)
+	}
+	var text bytes.Buffer
+	text.Grow(int(announced) + bytes.MinRead) // ReadFrom wants that much left when it meets the end
+	_, err := text.ReadFrom(body)
+	return text.Bytes(), err
 }
 
 // checkMedia wants JSON in UTF-8, and it uncompressed: sizes are promises about

@@ -22,6 +22,7 @@ type eventStore interface {
 // events takes events in and shows what became of them.
 type events struct {
 	store    eventStore
+	known    *recall
 	starter  eventStarter
 	door     *door
 	profiles profiles

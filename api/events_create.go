@@ -70,7 +70,7 @@ func (h *events) create(c *gin.Context) error {
 func (h *events) accept(ctx context.Context, event webhook.Event) (acceptedBody, error) {
 	answer := acceptedBody{ID: event.ID, Status: "accepted"}
 	if event.BodyHash != "" {
-		earlier, err := h.store.Event(ctx, event.Tenant, event.ID)
+		earlier, err := h.known.event(ctx, event.Tenant, event.ID)
 		switch {
 		case err == nil && earlier.BodyHash != event.BodyHash:
 			return acceptedBody{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")

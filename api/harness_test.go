@@ -29,6 +29,9 @@ const (
 	seededCredential = "seeded-credential-of-a-header"
 )
 
+// byTest is who changes webhooks past the API.
+var byTest = models.Actor{Kind: models.ActorToken, Name: "seed", RequestID: "req-seed"}
+
 // seed gives the tenant a webhook that received two events, one delivered and
 // one waiting for its second attempt, and an API key, and a neighbour who has the
 // same. Ids: {webhook} {event} {delivery} {attempt} {waiting} {key} {key.text}, and
@@ -50,7 +53,7 @@ func (w *world) seed(t *testing.T) {
 		w.addAttempt(t, waiting, http.StatusServiceUnavailable)
 		w.ids[who+"key"], w.ids[who+"key.text"] = w.addKey(t, tenant, nil)
 	}
-	admin, err := MintToken(testSecret, "operators", true, time.Hour, testNow)
+	admin, err := MintToken(TokenRules{Secret: testSecret}, Grant{Tenant: "operators", Admin: true, TTL: time.Hour}, testNow)
 	require.NoError(t, err)
 	w.ids["admin"] = admin
 	w.ids["tenant"] = w.tenant
@@ -80,7 +83,7 @@ func (w *world) addWebhook(t *testing.T, tenant string, hook models.Webhook) mod
 	if hook.Headers == nil {
 		hook.Headers = map[string]string{"X-Api-Key": seededCredential, "X-Team": "blue"}
 	}
-	require.NoError(t, w.store.CreateWebhook(t.Context(), &hook))
+	require.NoError(t, w.store.CreateWebhook(t.Context(), byTest, &hook))
 	return hook
 }
 
@@ -152,8 +155,8 @@ func setTenant(status string, limits models.Limits) func(*testing.T, *world) {
 func setSeededStatus(status, reason string) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
 		t.Helper()
-		_, err := w.store.UpdateWebhook(t.Context(), w.tenant, w.ids["webhook"], func(hook *models.Webhook) error {
-			hook.Status, hook.StatusReason, hook.FailedInARow = status, reason, 9
+		_, err := w.store.UpdateWebhook(t.Context(), byTest, w.tenant, w.ids["webhook"], func(hook *models.Webhook) error {
+			hook.Status, hook.StatusReason, hook.FailedInARow, hook.FailingSince = status, reason, 9, new(testNow)
 			return nil
 		})
 		require.NoError(t, err)

@@ -24,6 +24,9 @@ const (
 	// speaks of "a few minutes" at most, we take half a minute.
 	tokenLeeway = 30 * time.Second
 	scopeAdmin  = "admin"
+	// maxSubject is how many characters of a token's subject are kept: OpenID
+	// Connect allows 255.
+	maxSubject = 255
 )
 
 // tenantName is what a tenant may be called: it is part of workflow ids.
@@ -33,6 +36,13 @@ var tenantName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // a public key must never serve as an HMAC secret.
 var asymmetric = []string{
 	jwt.SigningMethodRS256.Alg(), jwt.SigningMethodES256.Alg(), jwt.SigningMethodEdDSA.Alg(),
+}
+
+// TokenRules are what a token is signed with and what it must say.
+type TokenRules struct {
+	Secret   string // of HS256; "" where all tokens are signed with a key set
+	Audience string // what the aud claim must name; "" asks for none
+	Issuer   string // what the iss claim must be; "" asks for none
 }
 
 // claims is what we read of a token.
@@ -51,22 +61,22 @@ type jwtAuthenticator struct {
 
 // newJWTAuthenticator accepts HS256 when a secret is given and RS256, ES256 and
 // EdDSA when a key set is given; nothing else, whatever the token claims.
-func newJWTAuthenticator(secret string, keys jwt.Keyfunc, now func() time.Time) *jwtAuthenticator {
+func newJWTAuthenticator(rules TokenRules, keys jwt.Keyfunc, now func() time.Time) *jwtAuthenticator {
 	var methods []string
-	if secret != "" {
+	if rules.Secret != "" {
 		methods = append(methods, jwt.SigningMethodHS256.Alg())
 	}
 	if keys != nil {
 		methods = append(methods, asymmetric...)
 	}
-	return &jwtAuthenticator{
-		secret: []byte(secret),
-		keys:   keys,
-		parser: jwt.NewParser(
-			jwt.WithValidMethods(methods), jwt.WithExpirationRequired(), jwt.WithLeeway(tokenLeeway),
-			jwt.WithTimeFunc(now), jwt.WithStrictDecoding(),
-		),
+	options := []jwt.ParserOption{
+		jwt.WithValidMethods(methods), jwt.WithExpirationRequired(), jwt.WithLeeway(tokenLeeway),
+		jwt.WithTimeFunc(now), jwt.WithStrictDecoding(), jwt.WithIssuer(rules.Issuer),
 	}
+	if rules.Audience != "" {
+		options = append(options, jwt.WithAudience(rules.Audience))
+	}
+	return &jwtAuthenticator{secret: []byte(rules.Secret), keys: keys, parser: jwt.NewParser(options...)}
 }
 
 // authenticate implements authenticator.
@@ -90,7 +100,13 @@ func (a *jwtAuthenticator) authenticate(_ context.Context, header http.Header) (
 		return principal{}, true, unauthorized("The token needs a tenant claim: letters, digits, dot, underscore or hyphen, at most 64")
 	}
 	admin := slices.Contains(strings.Fields(found.Scope), scopeAdmin)
-	return principal{Tenant: found.Tenant, Admin: admin}, true, nil
+	return principal{Tenant: found.Tenant, Admin: admin, Subject: cutSubject(found.Subject)}, true, nil
+}
+
+// cutSubject keeps the audit log's names short, whatever an issuer puts there.
+func cutSubject(subject string) string {
+	letters := []rune(subject)
+	return string(letters[:min(len(letters), maxSubject)])
 }
 
 // key picks the key by the algorithm's kind, never by what the key set offers.
@@ -110,8 +126,12 @@ func refusal(err error) error {
 		message = "The token has expired; get a new one"
 	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
 		message = "The token is not valid yet; compare the clocks"
+	case errors.Is(err, jwt.ErrTokenInvalidAudience):
+		message = "The token is meant for another audience (claim aud)"
+	case errors.Is(err, jwt.ErrTokenInvalidIssuer):
+		message = "The token comes from another issuer (claim iss)"
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		message = "The token needs an exp claim"
+		message = "The token lacks a claim: it needs exp, and aud and iss where this server asks for them"
 	}
 	return unauthorized("%s", message)
 }
@@ -145,22 +165,37 @@ func OpenKeySet(ctx context.Context, url string) (jwt.Keyfunc, error) {
 	return keys.Keyfunc, nil
 }
 
-// MintToken makes an HS256 token for the tenant, valid from now for ttl.
-func MintToken(secret, tenant string, admin bool, ttl time.Duration, now time.Time) (string, error) {
+// Grant is what a token is made for.
+type Grant struct {
+	Tenant  string
+	Subject string // who will use it, as the audit log names them; may be empty
+	Admin   bool
+	TTL     time.Duration
+}
+
+// MintToken makes an HS256 token, valid from now, that says what the rules ask
+// for.
+func MintToken(rules TokenRules, grant Grant, now time.Time) (string, error) {
 	switch {
-	case secret == "":
+	case rules.Secret == "":
 		return "", errs.New(errs.Invalid, "A token needs a signing secret (POSTHASTE_JWT_SECRET)")
-	case !tenantName.MatchString(tenant):
+	case !tenantName.MatchString(grant.Tenant):
 		return "", errs.InvalidField("tenant", "must be letters, digits, dot, underscore or hyphen, beginning with a letter or digit, at most 64")
-	case ttl <= 0:
+	case len([]rune(grant.Subject)) > maxSubject:
+		return "", errs.InvalidField("subject", "must have at most %d characters", maxSubject)
+	case grant.TTL <= 0:
 		return "", errs.InvalidField("ttl", "must be longer than nothing")
 	}
-	minted := claims{Tenant: tenant, RegisteredClaims: jwt.RegisteredClaims{
-		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
+	minted := claims{Tenant: grant.Tenant, RegisteredClaims: jwt.RegisteredClaims{
+		Issuer: rules.Issuer, Subject: grant.Subject,
+		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(grant.TTL)),
 	}}
-	if admin {
+	if rules.Audience != "" {
+		minted.Audience = jwt.ClaimStrings{rules.Audience}
+	}
+	if grant.Admin {
 		minted.Scope = scopeAdmin
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, minted).SignedString([]byte(secret))
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, minted).SignedString([]byte(rules.Secret))
 	return token, errs.Wrap(err, errs.Internal, "The token could not be signed")
 }

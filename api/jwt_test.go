@@ -82,7 +82,7 @@ func TestJWTRefuses(t *testing.T) {
 		{"oversized", hs(with("junk", strings.Repeat("a", maxTokenBytes)))},
 		{"a million dots", strings.Repeat(".", 1_000_000)},
 	}
-	authenticator := newJWTAuthenticator(testSecret, nil, clock)
+	authenticator := newJWTAuthenticator(TokenRules{Secret: testSecret}, nil, clock)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -107,7 +107,7 @@ func TestJWTAccepts(t *testing.T) {
 		{"scheme in lower case", http.Header{"Authorization": {"bearer " + sign(t, jwt.SigningMethodHS256, []byte(testSecret), goodClaims())}}, principal{Tenant: "acme"}},
 		{"clock a little off", bearer(sign(t, jwt.SigningMethodHS256, []byte(testSecret), with("exp", testNow.Add(-tokenLeeway/2).Unix()))), principal{Tenant: "acme"}},
 	}
-	authenticator := newJWTAuthenticator(testSecret, nil, clock)
+	authenticator := newJWTAuthenticator(TokenRules{Secret: testSecret}, nil, clock)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -121,7 +121,7 @@ func TestJWTAccepts(t *testing.T) {
 
 func TestJWTHeaderForms(t *testing.T) {
 	t.Parallel()
-	authenticator := newJWTAuthenticator(testSecret, nil, clock)
+	authenticator := newJWTAuthenticator(TokenRules{Secret: testSecret}, nil, clock)
 	_, found, err := authenticator.authenticate(t.Context(), http.Header{})
 	require.NoError(t, err)
 	require.False(t, found, "no header is no credential of this kind")
@@ -214,7 +214,7 @@ func TestKeySet(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			who, _, err := newJWTAuthenticator(tt.secret, keys, clock).authenticate(t.Context(), bearer(tt.token))
+			who, _, err := newJWTAuthenticator(TokenRules{Secret: tt.secret}, keys, clock).authenticate(t.Context(), bearer(tt.token))
 			if tt.ok {
 				require.NoError(t, err)
 				require.Equal(t, "acme", who.Tenant)
@@ -232,7 +232,7 @@ func TestKeySetIsNotReadForEveryUnknownKey(t *testing.T) {
 	require.NoError(t, err)
 	stranger, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	authenticator := newJWTAuthenticator("", keys, clock)
+	authenticator := newJWTAuthenticator(TokenRules{}, keys, clock)
 	started := time.Now()
 	for _, kid := range []string{"a", "b", "c", "d", "e"} {
 		_, _, err := authenticator.authenticate(t.Context(), bearer(signWith(t, jwt.SigningMethodES256, kid, stranger)))
@@ -250,7 +250,7 @@ func TestKeySetThatCannotBeReadRefusesTokens(t *testing.T) {
 	require.NoError(t, err, "the server may start before its identity provider")
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	_, _, err = newJWTAuthenticator("", keys, clock).authenticate(t.Context(), bearer(signWith(t, jwt.SigningMethodES256, "ec", key)))
+	_, _, err = newJWTAuthenticator(TokenRules{}, keys, clock).authenticate(t.Context(), bearer(signWith(t, jwt.SigningMethodES256, "ec", key)))
 	require.True(t, errs.Is(err, errs.Unauthorized), "%v", err)
 	_, err = OpenKeySet(t.Context(), "::no address")
 	require.True(t, errs.Is(err, errs.Invalid), "%v", err)
@@ -258,17 +258,23 @@ func TestKeySetThatCannotBeReadRefusesTokens(t *testing.T) {
 
 func TestMintToken(t *testing.T) {
 	t.Parallel()
-	token, err := MintToken(testSecret, "acme", true, time.Hour, testNow)
+	token, err := MintToken(TokenRules{Secret: testSecret}, Grant{Tenant: "acme", Subject: "ann", Admin: true, TTL: time.Hour}, testNow)
 	require.NoError(t, err)
-	who, _, err := newJWTAuthenticator(testSecret, nil, clock).authenticate(t.Context(), bearer(token))
+	who, _, err := newJWTAuthenticator(TokenRules{Secret: testSecret}, nil, clock).authenticate(t.Context(), bearer(token))
 	require.NoError(t, err)
-	require.Equal(t, principal{Tenant: "acme", Admin: true}, who)
+	require.Equal(t, principal{Tenant: "acme", Admin: true, Subject: "ann"}, who)
 
 	for _, give := range []struct {
-		secret, tenant string
-		ttl            time.Duration
-	}{{"", "acme", time.Hour}, {testSecret, "", time.Hour}, {testSecret, "a b", time.Hour}, {testSecret, "acme", 0}} {
-		_, err := MintToken(give.secret, give.tenant, false, give.ttl, testNow)
+		secret string
+		grant  Grant
+	}{
+		{"", Grant{Tenant: "acme", TTL: time.Hour}},
+		{testSecret, Grant{TTL: time.Hour}},
+		{testSecret, Grant{Tenant: "a b", TTL: time.Hour}},
+		{testSecret, Grant{Tenant: "acme"}},
+		{testSecret, Grant{Tenant: "acme", TTL: time.Hour, Subject: strings.Repeat("x", 256)}},
+	} {
+		_, err := MintToken(TokenRules{Secret: give.secret}, give.grant, testNow)
 		require.True(t, errs.Is(err, errs.Invalid), "%+v", give)
 	}
 }

@@ -14,6 +14,8 @@ type Meter interface {
 	Requested(method, route string, status int, took time.Duration)
 	// Accepted notes an event that was made durable; a duplicate is none.
 	Accepted(provider string)
+	// Shed notes a request that was turned away because too many were under way.
+	Shed()
 }
 
 // measured tells the meter about every request.

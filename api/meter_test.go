@@ -18,6 +18,7 @@ type tally struct {
 	mu       sync.Mutex
 	requests []request
 	events   []string
+	shed     int
 }
 
 // request is what a meter hears of one.
@@ -36,6 +37,12 @@ func (m *tally) Accepted(provider string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.events = append(m.events, provider)
+}
+
+func (m *tally) Shed() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.shed++
 }
 
 // exporter stands for the one of the process.

@@ -19,6 +19,7 @@ const (
 	keyRequestID = "posthaste.requestID"
 	keyTenant    = "posthaste.tenant"
 	keyAPIKey    = "posthaste.apiKey"
+	keySubject   = "posthaste.subject"
 	keyError     = "posthaste.error"
 )
 
@@ -42,8 +43,9 @@ func withRequestID(c *gin.Context) {
 func requestID(c *gin.Context) string { return c.GetString(keyRequestID) }
 
 // withSecurityHeaders sets the headers of an API that browsers must neither
-// sniff, frame, cache nor share. There is no CORS: tokens of this API belong on
-// servers, and the dashboard is served from the same origin.
+// sniff, frame, cache nor share. There is no CORS, but for the one route that
+// Temporal Web UI calls (codec.share): tokens of this API belong on servers, and
+// the dashboard is served from the same origin.
 func withSecurityHeaders(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("X-Frame-Options", "DENY")

@@ -98,6 +98,14 @@ func optionalText[T ~string](text T) *string {
 	return &shown
 }
 
+// optionalNumber is a number or null when it is 0.
+func optionalNumber(number int) *int {
+	if number == 0 {
+		return nil
+	}
+	return &number
+}
+
 // bodyText shows bytes of any kind as text; what is not UTF-8 is replaced.
 func bodyText(body []byte) string { return strings.ToValidUTF8(string(body), "\uFFFD") }
 

@@ -13,6 +13,7 @@ const (
 	pathHealth  = "/healthz"
 	pathReady   = "/readyz"
 	pathMetrics = "/metrics"
+	pathBatch   = "/api/events/batch"
 )
 
 // route is one row of the route table. Nothing is registered outside it.
@@ -39,9 +40,10 @@ func (s *server) routes() []route {
 		{http.MethodPost, "/api/webhooks/:id/rotate-secret", authTenant, s.webhooks.rotateSecret},
 		{http.MethodPost, "/api/webhooks/:id/test", authTenant, active(s.tests.send)},
 		{http.MethodGet, "/api/webhooks/:id/history", authTenant, s.history.list},
+		{http.MethodGet, "/api/webhooks/:id/audit", authTenant, s.audits.list},
 
 		{http.MethodPost, "/api/events", authTenant, active(s.events.create)},
-		{http.MethodPost, "/api/events/batch", authTenant, active(s.events.createBatch)},
+		{http.MethodPost, pathBatch, authTenant, active(s.events.createBatch)},
 		{http.MethodGet, "/api/events", authTenant, s.events.list},
 		{http.MethodGet, "/api/events/:id", authTenant, s.events.get},
 
@@ -54,6 +56,12 @@ func (s *server) routes() []route {
 
 		{http.MethodGet, "/api/admin/tenants/:id", authAdmin, s.tenants.get},
 		{http.MethodPut, "/api/admin/tenants/:id", authAdmin, s.tenants.put},
+
+		{http.MethodGet, PathCodec, authPublic, s.codec.page},
+		{http.MethodPost, PathCodec + "/sign-in", authPublic, s.codec.signIn},
+		{http.MethodPost, PathCodec + "/sign-out", authPublic, s.codec.signOut},
+		{http.MethodOptions, pathDecode, authPublic, s.codec.preflight},
+		{http.MethodPost, pathDecode, authOperator, s.codec.decode},
 
 		{http.MethodGet, "/api/openapi.yaml", authPublic, s.docs.specification},
 		{http.MethodGet, "/api/docs", authPublic, s.docs.page},
@@ -69,9 +77,9 @@ func (s *server) newRouter() http.Handler {
 	router := gin.New()
 	router.RedirectTrailingSlash = false
 	router.HandleMethodNotAllowed = true // for the Allow header
-	router.Use(withRequestID, withSecurityHeaders, accessLog(s.logger, s.now), measured(s.meter, s.now), recovery)
+	router.Use(withRequestID, withSecurityHeaders, accessLog(s.logger, s.now), measured(s.meter, s.now), s.codec.share, recovery)
 	for _, row := range s.routes() {
-		handler := handle(authorise(row.Auth, s.authenticators), row.Handler)
+		handler := handle(s.limited(row)...)
 		router.Handle(row.Method, row.Path, handler)
 		if row.Method == http.MethodGet {
 			router.HEAD(row.Path, handler) // RFC 9110, section 9.3.2; net/http sends no body
@@ -80,6 +88,24 @@ func (s *server) newRouter() http.Handler {
 	router.NoRoute(handle(unknownRoute))
 	router.NoMethod(handle(unknownMethod))
 	return router
+}
+
+// limited returns the steps of a route within its time and, where it takes a body
+// from a known caller, within what this process takes in at one time. Strangers
+// are refused before, so that they take no room.
+func (s *server) limited(row route) []func(*gin.Context) error {
+	timeout, maxBody := requestTimeout, max(s.events.maxBytes, maxResourceBytes)
+	switch row.Path {
+	case pathBatch:
+		timeout, maxBody = batchTimeout, maxBatchBytes
+	case pathDecode:
+		maxBody = maxCodecBytes
+	}
+	handler := row.Handler
+	if takesBody(row.Method) && row.Auth != authPublic {
+		handler = s.shed.bound(maxBody, handler)
+	}
+	return []func(*gin.Context) error{timed(timeout, authorise(row.Auth, s.authenticators), handler)}
 }
 
 // handle runs the steps of a request up to the first error and answers that

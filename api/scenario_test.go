@@ -96,7 +96,7 @@ func newWorld(t *testing.T, store *models.Store, tenant string) *world {
 	w := &world{store: store, tenant: tenant, starter: &fakeStarter{}, meter: &tally{}, logs: &bytes.Buffer{}, ids: map[string]string{}}
 	w.deps = Deps{
 		Store: store, Starter: w.starter, Providers: shippedProviders(t), DefaultProvider: "standard",
-		JWTSecret: testSecret, Random: rand.Reader, Now: clock,
+		JWTSecret: testSecret, Codec: fakeCodec{}, Random: rand.Reader, Now: clock,
 		Checks: []Check{{"database", store.Ping}, {"temporal", func(context.Context) error { return nil }}},
 		Meter:  w.meter, Metrics: exporter,
 		TemporalUIURL: "http://127.0.0.1:8233/", TemporalNamespace: "default",
@@ -138,7 +138,7 @@ func (w *world) send(t *testing.T, method, target, body string, headers map[stri
 
 func (w *world) token(t *testing.T, tenant string) string {
 	t.Helper()
-	token, err := MintToken(testSecret, tenant, false, time.Hour, testNow)
+	token, err := MintToken(TokenRules{Secret: testSecret}, Grant{Tenant: tenant, Subject: "ann@" + tenant, TTL: time.Hour}, testNow)
 	require.NoError(t, err)
 	return token
 }
@@ -313,9 +313,9 @@ func TestScenarios(t *testing.T) {
 func scenarios() []scenario {
 	return slices.Concat(
 		eventTypeScenarios(), webhookScenarios(), webhookRefusals(), updateScenarios(), secretScenarios(),
-		sampleScenarios(), historyScenarios(), eventScenarios(), eventRefusals(), batchScenarios(),
+		sampleScenarios(), historyScenarios(), auditScenarios(), rateScenarios(), eventScenarios(), eventRefusals(), batchScenarios(),
 		readingScenarios(), deliveryScenarios(), serviceScenarios(), swaggerScenarios(), tenantScenarios(),
-		apiKeyScenarios(), adminScenarios(), inactiveScenarios(), limitScenarios(),
+		apiKeyScenarios(), adminScenarios(), codecScenarios(), inactiveScenarios(), limitScenarios(),
 	)
 }
 

@@ -214,6 +214,7 @@ func updateScenarios() []scenario {
 		stored, err := w.store.Webhook(t.Context(), w.tenant, w.ids["webhook"])
 		require.NoError(t, err)
 		require.Zero(t, stored.FailedInARow, "what failed before is forgiven")
+		require.Nil(t, stored.FailingSince)
 	}
 	forbidden := func(t *testing.T, w *world) {
 		t.Helper()

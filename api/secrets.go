@@ -33,7 +33,7 @@ func (h *webhooks) rotateSecret(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	changed, err := h.store.UpdateWebhook(c.Request.Context(), tenantOf(c), id, func(w *models.Webhook) error {
+	changed, err := h.store.UpdateWebhook(c.Request.Context(), actorOf(c), tenantOf(c), id, func(w *models.Webhook) error {
 		return h.rotate(body, w)
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ type webhookBody struct {
 	Headers        map[string]string    `json:"headers"`
 	Retry          *webhook.RetryPolicy `json:"retry"`
 	TimeoutSeconds int                  `json:"timeoutSeconds"`
+	MaxPerSecond   *int                 `json:"maxPerSecond"` // null = no limit
 	IsActive       bool                 `json:"isActive"`
 	Status         webhook.Status       `json:"status"`
 	StatusReason   *string              `json:"statusReason"`
@@ -46,6 +47,10 @@ const (
 	maxHeaderValue  = 4096
 	maxSecretChars  = 256
 	maxRetryEntries = 100
+	// maxPerSecond is the highest rate limit of a webhook. A delivery under a
+	// limit takes its slot in a transaction of its own that holds the webhook's
+	// row: about so many fit into a second.
+	maxPerSecond = 1000
 )
 
 // statusWords lists the statuses, for the list's filter.
@@ -78,6 +83,10 @@ func readWebhook(body *object, s *webhook.Subscription, stored map[string]string
 	body.whole("timeoutSeconds", &s.TimeoutSeconds)
 	if body.has("timeoutSeconds") && s.TimeoutSeconds == 0 {
 		s.TimeoutSeconds = -1 // 0 stands for "not given"; a given 0 is for the profile to refuse
+	}
+	body.whole("maxPerSecond", &s.MaxPerSecond)
+	if body.has("maxPerSecond") && (s.MaxPerSecond < 1 || s.MaxPerSecond > maxPerSecond) {
+		body.fault("maxPerSecond", "must be between 1 and %d", maxPerSecond)
 	}
 }
 
@@ -142,7 +151,8 @@ func (p profiles) showWebhook(w *models.Webhook) (webhookBody, error) {
 		ID: w.ID, Provider: w.Provider, Name: w.Name, URL: w.URL,
 		Events: orEmpty(w.Events), Sources: orEmpty(w.Sources), Version: optionalText(w.Version),
 		Filters: s.Filters, Headers: maskHeaders(w.Headers), Retry: s.Retry, TimeoutSeconds: int(timeout.Seconds()),
-		IsActive: s.Status == webhook.StatusActive, Status: s.Status, StatusReason: optionalText(w.StatusReason),
+		MaxPerSecond: optionalNumber(w.MaxPerSecond),
+		IsActive:     s.Status == webhook.StatusActive, Status: s.Status, StatusReason: optionalText(w.StatusReason),
 		CreatedAt: timestamp(w.CreatedAt), UpdatedAt: timestamp(w.UpdatedAt),
 	}, nil
 }
@@ -159,7 +169,7 @@ func subscriptionOf(w *models.Webhook) (webhook.Subscription, error) {
 	s := webhook.Subscription{
 		ID: w.ID, Tenant: w.Tenant, Provider: w.Provider, Name: w.Name, URL: w.URL,
 		Events: slices.Clone(w.Events), Version: w.Version, Filters: webhook.Filters(w.Filters),
-		Headers: maps.Clone(w.Headers), TimeoutSeconds: w.TimeoutSeconds, Status: webhook.Status(w.Status),
+		Headers: maps.Clone(w.Headers), TimeoutSeconds: w.TimeoutSeconds, MaxPerSecond: w.MaxPerSecond, Status: webhook.Status(w.Status),
 	}
 	for _, source := range w.Sources {
 		s.Sources = append(s.Sources, webhook.Source(source))
@@ -175,7 +185,7 @@ func subscriptionOf(w *models.Webhook) (webhook.Subscription, error) {
 func storeSubscription(s webhook.Subscription, w *models.Webhook) error {
 	w.Tenant, w.Provider, w.Name, w.URL = s.Tenant, s.Provider, s.Name, s.URL
 	w.Events, w.Version, w.Filters = s.Events, s.Version, models.Filters(s.Filters)
-	w.Headers, w.TimeoutSeconds = s.Headers, s.TimeoutSeconds
+	w.Headers, w.TimeoutSeconds, w.MaxPerSecond = s.Headers, s.TimeoutSeconds, s.MaxPerSecond
 	w.Sources = nil
 	for _, source := range s.Sources {
 		w.Sources = append(w.Sources, string(source))

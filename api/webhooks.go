@@ -17,13 +17,13 @@ import (
 // tenant's own: anything else is errs.NotFound. Creating or changing a webhook
 // into the twin of another is errs.Conflict.
 type webhookStore interface {
-	CreateWebhook(ctx context.Context, webhook *models.Webhook) error
+	CreateWebhook(ctx context.Context, by models.Actor, webhook *models.Webhook) error
 	Webhook(ctx context.Context, tenant, id string) (models.Webhook, error)
 	Webhooks(ctx context.Context, filter models.WebhookFilter) (models.Page[models.Webhook], error)
 	// UpdateWebhook reads, changes and writes in one transaction; an error of
 	// change leaves everything as it was and is returned.
-	UpdateWebhook(ctx context.Context, tenant, id string, change func(*models.Webhook) error) (models.Webhook, error)
-	DeleteWebhook(ctx context.Context, tenant, id string) error
+	UpdateWebhook(ctx context.Context, by models.Actor, tenant, id string, change func(*models.Webhook) error) (models.Webhook, error)
+	DeleteWebhook(ctx context.Context, by models.Actor, tenant, id string) error
 }
 
 // webhooks manages who gets which events.
@@ -91,7 +91,7 @@ func (h *webhooks) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.store.CreateWebhook(c.Request.Context(), made); err != nil {
+	if err := h.store.CreateWebhook(c.Request.Context(), actorOf(c), made); err != nil {
 		return err
 	}
 	shown, err := h.profiles.showSecret(made)
@@ -154,7 +154,7 @@ func (h *webhooks) delete(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.store.DeleteWebhook(c.Request.Context(), tenantOf(c), id); err != nil {
+	if err := h.store.DeleteWebhook(c.Request.Context(), actorOf(c), tenantOf(c), id); err != nil {
 		return err
 	}
 	return respond(c, http.StatusOK, deletedBody{ID: id, Deleted: true})

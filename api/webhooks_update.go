@@ -27,7 +27,7 @@ func (h *webhooks) update(c *gin.Context) error {
 			return err
 		}
 	}
-	changed, err := h.store.UpdateWebhook(ctx, tenant, id, func(w *models.Webhook) error {
+	changed, err := h.store.UpdateWebhook(ctx, actorOf(c), tenant, id, func(w *models.Webhook) error {
 		return h.apply(body, w)
 	})
 	if err != nil {
@@ -120,14 +120,12 @@ func nextStatus(now webhook.Status, wanted *bool, edited bool, profile *provider
 		return webhook.StatusActive, nil
 	case wanted != nil:
 		return webhook.StatusPaused, nil
-	case now == webhook.StatusBroken && edited && profile.Broken().HealedBy == healedByEdit:
+	case now == webhook.StatusBroken && edited && profile.Broken().HealedBy == provider.HealedByEdit:
 		return webhook.StatusActive, nil
 	default:
 		return now, nil
 	}
 }
-
-const healedByEdit = "edit"
 
 // setStatus notes a change of status. A webhook that becomes active begins
 // anew: its failures so far are forgiven.
@@ -137,6 +135,6 @@ func setStatus(w *models.Webhook, status webhook.Status) {
 	}
 	w.Status, w.StatusReason = string(status), ""
 	if status == webhook.StatusActive {
-		w.FailedInARow = 0
+		w.FailedInARow, w.FailingSince = 0, nil
 	}
 }

@@ -26,7 +26,7 @@ type Database struct {
 type Temporal struct {
 	TemporalAddress   string `env:"POSTHASTE_TEMPORAL_ADDRESS" placeholder:"HOST:PORT" group:"Temporal:" help:"Temporal frontend. Required by serve and migrate up."`
 	TemporalNamespace string `env:"POSTHASTE_TEMPORAL_NAMESPACE" default:"default" group:"Temporal:" help:"Temporal namespace; it must exist."`
-	TemporalUIURL     string `name:"temporal-ui-url" env:"POSTHASTE_TEMPORAL_UI_URL" placeholder:"URL" group:"Temporal:" help:"Temporal Web UI as a browser reaches it; events then link to their workflow."`
+	TemporalUIURL     string `name:"temporal-ui-url" env:"POSTHASTE_TEMPORAL_UI_URL" placeholder:"URL" group:"Temporal:" help:"Temporal Web UI as a browser reaches it; events then link to their workflow, and its pages may ask to have payloads opened."`
 }
 
 // HTTP says where the API listens.
@@ -41,14 +41,17 @@ type Auth struct {
 	JWKSURL string `name:"jwks-url" env:"POSTHASTE_JWKS_URL" placeholder:"URL" group:"Authentication:" help:"Key set of the platform that signs tokens with RS256, ES256 or EdDSA."`
 }
 
-// Signing says with what our own tokens are signed.
+// Signing says with what our own tokens are signed, and what all tokens must say.
 type Signing struct {
 	JWTSecret Secret `name:"jwt-secret" env:"POSTHASTE_JWT_SECRET" placeholder:"TEXT" group:"Authentication:" help:"Shared secret of HS256 tokens, at least 16 characters (32 or more advised)."`
+	// The two claims hold for the tokens of a key set, too.
+	JWTAudience string `name:"jwt-audience" env:"POSTHASTE_JWT_AUDIENCE" placeholder:"TEXT" group:"Authentication:" help:"Tokens must be meant for this audience (claim aud); those of posthaste token then are."`
+	JWTIssuer   string `name:"jwt-issuer" env:"POSTHASTE_JWT_ISSUER" placeholder:"TEXT" group:"Authentication:" help:"Tokens must come from this issuer (claim iss); those of posthaste token then say so."`
 }
 
 // Sealing says with which keys secrets are sealed at rest.
 type Sealing struct {
-	EncryptionKeyset Secret `env:"POSTHASTE_ENCRYPTION_KEYSET" placeholder:"LINE" group:"Encryption:" help:"Keys that seal webhook secrets and headers at rest: one line, made by posthaste keygen. Required by serve."`
+	EncryptionKeyset Secret `env:"POSTHASTE_ENCRYPTION_KEYSET" placeholder:"LINE" group:"Encryption:" help:"Keys that seal webhook secrets and headers at rest, and all payloads in Temporal: one line, made by posthaste keygen. Required by serve."`
 }
 
 // Delivery says what may be enqueued and where webhooks may point.
@@ -57,6 +60,8 @@ type Delivery struct {
 	ProvidersDir      string   `env:"POSTHASTE_PROVIDERS_DIR" placeholder:"DIR" group:"Delivery:" help:"Folder with provider profiles of your own (*.yaml), beside the shipped ones."`
 	AllowHTTP         bool     `name:"allow-http" env:"POSTHASTE_ALLOW_HTTP" group:"Delivery:" help:"Let webhooks use plain http, where their provider asks for https."`
 	AllowNetworks     []string `env:"POSTHASTE_ALLOW_NETWORKS" sep:"," placeholder:"CIDR" group:"Delivery:" help:"Private networks that webhooks may point to all the same, such as 10.1.0.0/16; separated by commas."`
+	DNSServer         string   `name:"dns-server" env:"POSTHASTE_DNS_SERVER" placeholder:"HOST:PORT" group:"Delivery:" help:"Ask this DNS server for the names in webhooks' URLs, instead of the system's."`
+	BrokenAfter       string   `env:"POSTHASTE_BROKEN_AFTER" placeholder:"SPAN" group:"Delivery:" help:"Switch a webhook off after so long a span of nothing but failures, such as 48h, in place of the span of its provider's profile; off switches none off. Profiles without a span are not concerned."`
 	EventsPerWorkflow int      `env:"POSTHASTE_EVENTS_PER_WORKFLOW" default:"1" group:"Delivery:" help:"Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one."`
 	MaxEventBytes     int64    `env:"POSTHASTE_MAX_EVENT_BYTES" default:"262144" group:"Delivery:" help:"Largest request body of an event, in bytes (1024 to 1048576)."`
 }

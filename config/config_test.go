@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
@@ -79,6 +80,10 @@ func TestProblems(t *testing.T) {
 		{"UI without scheme", func(c *config.Config) { c.TemporalUIURL = "ui.internal" }, "POSTHASTE_TEMPORAL_UI_URL", "http"},
 		{"key set without host", func(c *config.Config) { c.JWKSURL = "https://" }, "POSTHASTE_JWKS_URL", "http"},
 		{"network", func(c *config.Config) { c.AllowNetworks = []string{"10.0.0.0/8", "nonsense"} }, "POSTHASTE_ALLOW_NETWORKS", `"nonsense"`},
+		{"name server without port", func(c *config.Config) { c.DNSServer = "10.0.0.2" }, "POSTHASTE_DNS_SERVER", "host:port"},
+		{"span without a unit", func(c *config.Config) { c.BrokenAfter = "48" }, "POSTHASTE_BROKEN_AFTER", `"48"`},
+		{"span of nothing", func(c *config.Config) { c.BrokenAfter = "0" }, "POSTHASTE_BROKEN_AFTER", "off for never"},
+		{"negative span", func(c *config.Config) { c.BrokenAfter = "-1h" }, "POSTHASTE_BROKEN_AFTER", "off for never"},
 		{"too many events", func(c *config.Config) { c.EventsPerWorkflow = 65 }, "POSTHASTE_EVENTS_PER_WORKFLOW", "1 to 64"},
 		{"event too large", func(c *config.Config) { c.MaxEventBytes = 2 << 20 }, "POSTHASTE_MAX_EVENT_BYTES", "1024 to 1048576"},
 		{"webhooks below none", func(c *config.Config) { c.LimitWebhooks = -1 }, "POSTHASTE_LIMIT_WEBHOOKS", "from 0 to 100000"},
@@ -164,6 +169,7 @@ func TestTableNamesEverySetting(t *testing.T) {
 	for _, name := range []string{
 		"DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_UI_URL", "HTTP_ADDR", "JWT_SECRET",
 		"JWKS_URL", "ENCRYPTION_KEYSET", "PROVIDER", "PROVIDERS_DIR", "ALLOW_HTTP", "ALLOW_NETWORKS",
+		"DNS_SERVER", "JWT_AUDIENCE", "JWT_ISSUER",
 		"EVENTS_PER_WORKFLOW", "MAX_EVENT_BYTES",
 	} {
 		require.True(t, seen["POSTHASTE_"+name], name)
@@ -171,5 +177,20 @@ func TestTableNamesEverySetting(t *testing.T) {
 
 	lines := strings.Split(strings.TrimSpace(config.MarkdownTable()), "\n")
 	require.Len(t, lines, len(table)+2)
-	require.Equal(t, "| `POSTHASTE_EVENTS_PER_WORKFLOW` | `--events-per-workflow` | `1` | Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one. |", lines[14])
+	require.Contains(t, lines, "| `POSTHASTE_EVENTS_PER_WORKFLOW` | `--events-per-workflow` | `1` | Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one. |")
+}
+
+func TestBrokenSpan(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		span  time.Duration
+		given bool
+	}{
+		"": {0, false}, " ": {0, false}, "off": {0, true}, "OFF": {0, true}, "48h": {48 * time.Hour, true}, " 1h30m ": {90 * time.Minute, true},
+	} {
+		span, given, err := config.Delivery{BrokenAfter: text}.BrokenSpan()
+		require.NoError(t, err, "%q", text)
+		require.Equal(t, want.span, span, "%q", text)
+		require.Equal(t, want.given, given, "%q", text)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Limits of the settings. Each is named in the setting's help.
@@ -21,6 +22,7 @@ const (
 	minPollers           = 2 // one poller cannot serve the sticky and the shared queue at once
 	maxPollers           = 100
 	maxSlots             = 1_000_000
+	minBrokenAfter       = time.Second // below this two attempts that fail together are a span
 )
 
 // Problem is one setting that is missing or wrong, and what to do about it.
@@ -93,6 +95,10 @@ func (d Delivery) Validate() []Problem {
 	if _, err := d.Networks(); err != nil {
 		p.require(false, "POSTHASTE_ALLOW_NETWORKS", err.Error())
 	}
+	p.address("POSTHASTE_DNS_SERVER", d.DNSServer)
+	if _, _, err := d.BrokenSpan(); err != nil {
+		p.require(false, "POSTHASTE_BROKEN_AFTER", err.Error())
+	}
 	p.within("POSTHASTE_EVENTS_PER_WORKFLOW", int64(d.EventsPerWorkflow), 1, maxEventsPerWorkflow)
 	p.within("POSTHASTE_MAX_EVENT_BYTES", d.MaxEventBytes, minEventBytes, maxEventBytes)
 	return p.list
@@ -134,6 +140,26 @@ func (d Delivery) Networks() ([]netip.Prefix, error) {
 		networks = append(networks, prefix.Masked())
 	}
 	return networks, nil
+}
+
+// spanOff is the BrokenAfter that switches no webhook off.
+const spanOff = "off"
+
+// BrokenSpan returns BrokenAfter parsed: the span that is in place of the
+// profiles' own, 0 for never. It is not given when BrokenAfter is empty.
+func (d Delivery) BrokenSpan() (span time.Duration, given bool, err error) {
+	text := strings.TrimSpace(d.BrokenAfter)
+	if text == "" {
+		return 0, false, nil
+	}
+	if strings.EqualFold(text, spanOff) {
+		return 0, true, nil
+	}
+	span, err = time.ParseDuration(text)
+	if err != nil || span < minBrokenAfter {
+		return 0, false, fmt.Errorf("is %q: write a span of %s or more, such as 48h, or off for never", d.BrokenAfter, minBrokenAfter)
+	}
+	return span, true, nil
 }
 
 // CheckNumber reports the problem of a variable whose text is not the number

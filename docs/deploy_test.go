@@ -3,6 +3,7 @@ package docs
 import (
 	"context"
 	"maps"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -202,6 +203,30 @@ func TestComposeGivesNothingAway(t *testing.T) {
 	}
 }
 
+// TestComposeUsesOrdinaryRoles: row-level security holds neither the image's own
+// role nor any other superuser.
+func TestComposeUsesOrdinaryRoles(t *testing.T) {
+	t.Parallel()
+	project := loaded(t)
+	postgresql := project.Services["postgresql"]
+	require.NotContains(t, postgresql.Environment, "POSTGRES_USER", "the image makes the role that it names a superuser")
+	require.Len(t, postgresql.Configs, 1)
+	require.True(t, strings.HasPrefix(postgresql.Configs[0].Target, "/docker-entrypoint-initdb.d/"))
+	script := project.Configs[postgresql.Configs[0].Source].Content
+	require.NotContains(t, strings.ToUpper(script), "SUPERUSER")
+	require.NotContains(t, strings.ToUpper(script), "BYPASSRLS")
+	require.Contains(t, script, "CREATE DATABASE posthaste OWNER posthaste;")
+	roles := regexp.MustCompile(`CREATE ROLE (\w+) LOGIN`).FindAllStringSubmatch(script, -1)
+	require.Len(t, roles, 2)
+	for _, name := range []string{"posthaste", "worker", "posthaste-migrate"} {
+		target, err := url.Parse(*project.Services[name].Environment["POSTHASTE_DATABASE_URL"])
+		require.NoError(t, err)
+		require.Equal(t, roles[0][1], target.User.Username(), name)
+	}
+	require.Equal(t, roles[1][1], *project.Services["temporal"].Environment["POSTGRES_USER"])
+	require.Equal(t, roles[1][1], *project.Services["temporal-schema"].Environment["SQL_USER"])
+}
+
 func TestComposeKeepsItsData(t *testing.T) {
 	t.Parallel()
 	project := loaded(t)
@@ -246,7 +271,7 @@ func TestImageHoldsNoSecretsAndAllThatIsEmbedded(t *testing.T) {
 	}
 }
 
-// step is one step of a job in ci.yml.
+// step is one step of a job of a hosted workflow.
 type step struct {
 	Uses string `yaml:"uses"`
 	Run  string `yaml:"run"`
@@ -254,23 +279,29 @@ type step struct {
 
 func TestCICallsOnlyMakeTargetsAndPinsItsActions(t *testing.T) {
 	t.Parallel()
-	var workflow struct {
-		Jobs map[string]struct {
-			Steps []step `yaml:"steps"`
-		} `yaml:"jobs"`
-	}
-	require.NoError(t, yaml.Unmarshal([]byte(read(t, ".github/workflows/ci.yml")), &workflow))
-	targets, called := makeTargets(t), map[string]bool{}
-	for name, job := range workflow.Jobs {
-		for _, step := range job.Steps {
-			if step.Run == "" {
-				require.Regexp(t, `^actions/[a-z-]+@[0-9a-f]{40}$`, step.Uses, name)
-				continue
-			}
-			made, isMake := strings.CutPrefix(step.Run, "make ")
-			require.True(t, isMake && targets[made], "%s runs %q", name, step.Run)
-			called[made] = true
+	targets, called := makeTargets(t), map[string][]string{}
+	files, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
+	require.NoError(t, err)
+	for _, file := range files {
+		var workflow struct {
+			Jobs map[string]struct {
+				Steps []step `yaml:"steps"`
+			} `yaml:"jobs"`
 		}
+		base := filepath.Base(file)
+		require.NoError(t, yaml.Unmarshal([]byte(read(t, ".github/workflows/"+base)), &workflow))
+		for name, job := range workflow.Jobs {
+			for _, step := range job.Steps {
+				if step.Run == "" {
+					require.Regexp(t, `^actions/[a-z-]+@[0-9a-f]{40}$`, step.Uses, name)
+					continue
+				}
+				made, isMake := strings.CutPrefix(step.Run, "make ")
+				require.True(t, isMake && targets[made], "%s runs %q", name, step.Run)
+				called[base] = append(called[base], made)
+			}
+		}
+		slices.Sort(called[base])
 	}
-	require.Equal(t, map[string]bool{"check": true, "test": true, "race": true}, called)
+	require.Equal(t, map[string][]string{"ci.yml": {"check", "race", "test"}, "vuln.yml": {"vuln"}}, called)
 }

@@ -6,6 +6,7 @@
 package docs
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -159,8 +160,8 @@ func TestSettingsNamedExist(t *testing.T) {
 		texts[name] = read(t, name)
 	}
 	known := settings()
-	for _, name := range []string{"POSTHASTE_TEST_REQUIRE", "POSTHASTE_TEST_DATABASE_URL"} {
-		known[name] = "" // of the tests, not of the program
+	for _, name := range []string{"POSTHASTE_TEST_REQUIRE", "POSTHASTE_TEST_DATABASE_URL", "POSTHASTE_FAILPOINTS"} {
+		known[name] = "" // of the tests, not of the program as it is built for use
 	}
 	for name, text := range texts {
 		for _, setting := range variable.FindAllString(text, -1) {
@@ -181,6 +182,9 @@ func settings() map[string]string {
 // route is one row of the API's route table.
 var route = regexp.MustCompile(`\{http\.Method(\w+), ("[^"]+"|path\w+),`)
 
+// constant is a path that the route table names elsewhere.
+var constant = regexp.MustCompile(`(?m)^\s*(path\w+)\s*= ("[^"]+")`)
+
 // curl is a call of the API in a document.
 var curl = regexp.MustCompile(`curl\b[^\n]*?\$API(/[^\s"'?]*)[^\n]*`)
 
@@ -189,9 +193,14 @@ var method = regexp.MustCompile(`-X ([A-Z]+)`)
 
 func TestCurlLinesMatchRoutes(t *testing.T) {
 	t.Parallel()
-	routes := map[string]bool{}
-	for _, match := range route.FindAllStringSubmatch(read(t, "api/router.go"), -1) {
-		path := regexp.MustCompile(`:\w+`).ReplaceAllString(strings.Trim(match[2], `"`), "*")
+	routes, constants := map[string]bool{}, map[string]string{}
+	table := read(t, "api/router.go")
+	for _, match := range constant.FindAllStringSubmatch(table, -1) {
+		constants[match[1]] = match[2]
+	}
+	for _, match := range route.FindAllStringSubmatch(table, -1) {
+		path := cmp.Or(constants[match[2]], match[2])
+		path = regexp.MustCompile(`:\w+`).ReplaceAllString(strings.Trim(path, `"`), "*")
 		routes[strings.ToUpper(match[1])+" "+path] = true
 	}
 	require.Greater(t, len(routes), 10, "the route table was not found")

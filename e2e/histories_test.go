@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"posthaste/codec"
 	"posthaste/workflows"
 )
 
@@ -32,8 +33,13 @@ func TestStoriesReplay(t *testing.T) {
 				c := sys.temporalClient()
 				_ = c.GetWorkflow(t.Context(), workflowID, "").Get(t.Context(), nil) // a cancelled one ends with an error
 				history := &historypb.History{Events: events(t, c, workflowID)}
-				replay(t, history)
-				if *record {
+				replay(t, history, worker.WorkflowReplayerOptions{})
+				sealed := &historypb.History{Events: events(t, sys.strangersClient(), workflowID)}
+				replay(t, sealed, worker.WorkflowReplayerOptions{
+					DataConverter: codec.DataConverter(sys.keys()), FailureConverter: codec.FailureConverter(sys.keys()),
+				})
+				if *record { // opened, so that replaying needs no key
+
 					save(t, name+suffix, history)
 				}
 			}
@@ -152,9 +158,10 @@ func stories() map[string]func(*system) map[string]string {
 	}
 }
 
-func replay(t *testing.T, history *historypb.History) {
+func replay(t *testing.T, history *historypb.History, options worker.WorkflowReplayerOptions) {
 	t.Helper()
-	replayer := worker.NewWorkflowReplayer()
+	replayer, err := worker.NewWorkflowReplayerWithOptions(options)
+	require.NoError(t, err)
 	replayer.RegisterWorkflow(workflows.DeliverEvent)
 	replayer.RegisterWorkflow(workflows.DeliverPage)
 	replayer.RegisterWorkflow(workflows.ResendDelivery)

@@ -27,6 +27,7 @@ type receiver struct {
 // arrival is one request as it came in.
 type arrival struct {
 	at     time.Time
+	done   time.Time // when it was answered; zero while it is not
 	method string
 	path   string
 	header http.Header
@@ -49,6 +50,11 @@ func (rec *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec.arrivals = append(rec.arrivals, arrival{at: time.Now(), method: r.Method, path: r.URL.Path, header: r.Header, body: string(body)})
 	n := len(rec.arrivals)
 	rec.mu.Unlock()
+	defer func() {
+		rec.mu.Lock()
+		defer rec.mu.Unlock()
+		rec.arrivals[n-1].done = time.Now()
+	}()
 	if rec.answer == nil {
 		w.WriteHeader(http.StatusNoContent)
 		return

@@ -17,7 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/grpc"
 
+	"posthaste/codec"
+	"posthaste/keyset"
 	"posthaste/models/modelstest"
 )
 
@@ -32,42 +36,60 @@ type system struct {
 	tenant    string
 	token     string
 	processes int
-	temporal  client.Client
+	temporal  client.Client // by temporalClient
+	server    *temporalServer
+	database  string // its URL, past any proxy
+	canaries  *canaries
+
+	// With settings.proxied, what lies between the processes and the two parts.
+	databaseProxy, temporalProxy *proxy
 }
 
 // settings are what a test may choose.
 type settings struct {
 	postgres bool
-	env      []string
+	temporal *temporalServer // by ownTemporal; the shared one when nil
+	// proxied puts a proxy between the processes and PostgreSQL, and one between
+	// them and Temporal: see system.databaseProxy and temporalProxy.
+	proxied bool
+	env     []string
 }
 
 // install makes an installation, migrated and with nothing running.
 func install(t *testing.T, s settings) *system {
 	t.Helper()
-	n := namespaces.Add(1)
-	require.LessOrEqual(t, n, maxNamespaces, "raise maxNamespaces")
-	dir := t.TempDir()
-	database := "sqlite://" + filepath.Join(dir, "posthaste.db")
+	sys := &system{t: t, dir: t.TempDir(), api: fmt.Sprintf("http://127.0.0.1:%d", freePort())}
+	sys.server, sys.namespace = s.temporal, "default"
+	if sys.server == nil {
+		n := namespaces.Add(1)
+		require.LessOrEqual(t, n, maxNamespaces, "raise maxNamespaces")
+		sys.server, sys.namespace = temporal, namespaceName(n)
+	}
+	sys.database = "sqlite://" + filepath.Join(sys.dir, "posthaste.db")
 	if s.postgres {
-		database = modelstest.URL(t, modelstest.Postgres)
+		sys.database = modelstest.URL(t, modelstest.Postgres)
 	}
-	port := freePort()
-	sys := &system{
-		t: t, dir: dir, namespace: namespaceName(n), api: fmt.Sprintf("http://127.0.0.1:%d", port),
+	database, address := sys.database, sys.server.address
+	if s.proxied {
+		require.True(t, s.postgres, "a file has no network to break")
+		sys.databaseProxy, database = proxiedURL(t, database)
+		sys.temporalProxy = proxied(t, address)
+		address = sys.temporalProxy.address
 	}
-	keyset := strings.TrimSpace(run(t, nil, "keygen"))
+	keysetLine := strings.TrimSpace(run(t, nil, "keygen"))
 	sys.env = append([]string{
 		"POSTHASTE_DATABASE_URL=" + database,
-		"POSTHASTE_TEMPORAL_ADDRESS=" + temporal.address,
+		"POSTHASTE_TEMPORAL_ADDRESS=" + address,
 		"POSTHASTE_TEMPORAL_NAMESPACE=" + sys.namespace,
 		"POSTHASTE_HTTP_ADDR=" + strings.TrimPrefix(sys.api, "http://"),
 		"POSTHASTE_JWT_SECRET=e2e-secret-of-at-least-32-bytes-long",
-		"POSTHASTE_ENCRYPTION_KEYSET=" + keyset,
+		"POSTHASTE_ENCRYPTION_KEYSET=" + keysetLine,
 		"POSTHASTE_ALLOW_HTTP=true",
 		"POSTHASTE_ALLOW_NETWORKS=127.0.0.0/8",
 		"POSTHASTE_LIMIT_WEBHOOKS=0",
 		"POSTHASTE_LIMIT_EVENTS_PER_MINUTE=0",
 	}, s.env...)
+	sys.plant()
 	run(t, sys.env, "migrate", "up")
 	return sys.as(t, "acme")
 }
@@ -111,7 +133,9 @@ func accept(t *testing.T, provider string, cases ...acceptance) {
 
 func (sys *system) tokenFor(tenant string) string {
 	sys.t.Helper()
-	return strings.TrimSpace(run(sys.t, sys.env, "token", "--tenant", tenant))
+	token := strings.TrimSpace(run(sys.t, sys.env, "token", "--tenant", tenant))
+	sys.secret("the token of "+tenant, token)
+	return token
 }
 
 // run runs a command to its end and returns its standard output.
@@ -138,16 +162,23 @@ type process struct {
 // start runs `posthaste serve` in a role.
 func (sys *system) start(role string, env ...string) *process {
 	sys.t.Helper()
+	return sys.startBinary(posthaste, role, env...)
+}
+
+// startBinary is start with another build.
+func (sys *system) startBinary(binary, role string, env ...string) *process {
+	sys.t.Helper()
 	sys.processes++
 	p := &process{sys: sys, log: filepath.Join(sys.dir, fmt.Sprintf("serve-%d.log", sys.processes)), done: make(chan struct{})}
 	log, err := os.Create(p.log)
 	require.NoError(sys.t, err)
-	p.cmd = exec.Command(posthaste, "serve", "--role", role)
+	p.cmd = exec.Command(binary, "serve", "--role", role)
 	p.cmd.Env = append(append(os.Environ(), sys.env...), env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	require.NoError(sys.t, p.cmd.Start())
 	go func() { p.exit = p.cmd.Wait(); close(p.done) }()
 	sys.t.Cleanup(func() {
+		p.lastMetrics()
 		p.kill()
 		if sys.t.Failed() {
 			text, _ := os.ReadFile(p.log)
@@ -160,15 +191,28 @@ func (sys *system) start(role string, env ...string) *process {
 // awaitReady waits until the API answers that every part is ready.
 func (p *process) awaitReady() *process {
 	p.sys.t.Helper()
-	p.sys.await("ready", 30*time.Second, func() bool {
-		response, err := http.Get(p.sys.api + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer func() { _ = response.Body.Close() }()
-		return response.StatusCode == http.StatusOK
-	})
+	p.sys.awaitReady()
 	return p
+}
+
+// awaitReady waits until the API answers that every part is ready, again.
+func (sys *system) awaitReady() {
+	sys.t.Helper()
+	sys.await("ready", 30*time.Second, func() bool {
+		status, _ := sys.probe("/readyz")
+		return status == http.StatusOK
+	})
+}
+
+// probe asks /healthz or /readyz; status 0 when nobody answers.
+func (sys *system) probe(path string) (status int, body string) {
+	response, err := http.Get(sys.api + path)
+	if err != nil {
+		return 0, ""
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode, string(text)
 }
 
 // kill ends the process as a crash does.
@@ -180,6 +224,7 @@ func (p *process) kill() {
 // stop asks the process to end and waits for it.
 func (p *process) stop() {
 	p.sys.t.Helper()
+	p.lastMetrics()
 	require.NoError(p.sys.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-p.done:
@@ -236,6 +281,7 @@ func (sys *system) callAs(token, method, path, body string, headers ...string) (
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(sys.t, err)
+	sys.hear(method, path, body, string(text))
 	result := answer{raw: string(text), header: response.Header}
 	if len(text) > 0 {
 		require.NoError(sys.t, json.Unmarshal(text, &result), "%s %s: %s", method, path, text)
@@ -251,17 +297,54 @@ func into[T any](t *testing.T, a answer) T {
 	return value
 }
 
-// temporalClient is for looking at workflows as an operator does.
+// temporalClient is for looking at workflows as an operator does: everything
+// that it sends is sealed and everything that it reads is opened, at the lowest
+// layer, so that histories and failures are plain too.
 func (sys *system) temporalClient() client.Client {
 	sys.t.Helper()
-	if sys.temporal != nil {
-		return sys.temporal
+	if sys.temporal == nil {
+		payloads, err := converter.NewPayloadCodecGRPCClientInterceptor(converter.PayloadCodecGRPCClientInterceptorOptions{
+			Codecs: []converter.PayloadCodec{codec.New(sys.keys())},
+		})
+		require.NoError(sys.t, err)
+		failures, err := converter.NewFailureGRPCClientInterceptor(converter.NewFailureGRPCClientInterceptorOptions{
+			DataConverter: codec.DataConverter(sys.keys()), EncodeCommonAttributes: true,
+		})
+		require.NoError(sys.t, err)
+		sys.temporal = sys.dial(grpc.WithChainUnaryInterceptor(failures, payloads))
 	}
-	c, err := client.Dial(client.Options{HostPort: temporal.address, Namespace: sys.namespace, Logger: quiet{}})
+	return sys.temporal
+}
+
+// strangersClient looks at workflows as somebody does who has no key.
+func (sys *system) strangersClient() client.Client {
+	sys.t.Helper()
+	return sys.dial()
+}
+
+func (sys *system) dial(options ...grpc.DialOption) client.Client {
+	sys.t.Helper()
+	c, err := client.Dial(client.Options{
+		HostPort: sys.server.address, Namespace: sys.namespace, Logger: quiet{},
+		ConnectionOptions: client.ConnectionOptions{DialOptions: options},
+	})
 	require.NoError(sys.t, err)
 	sys.t.Cleanup(c.Close)
-	sys.temporal = c
 	return c
+}
+
+// keys are those of the installation.
+func (sys *system) keys() *keyset.Keyset {
+	sys.t.Helper()
+	var line string
+	for _, variable := range sys.env {
+		if value, found := strings.CutPrefix(variable, "POSTHASTE_ENCRYPTION_KEYSET="); found {
+			line = value
+		}
+	}
+	keys, err := keyset.Parse(line)
+	require.NoError(sys.t, err)
+	return keys
 }
 
 func describeNamespace(name string) *workflowservice.DescribeNamespaceRequest {

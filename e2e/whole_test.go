@@ -263,8 +263,17 @@ func sys07(sys *system) {
 		_, _ = io.WriteString(w, r.Header.Get("Authorization")+r.Header.Get("X-Api-Key"))
 	})
 	good := newReceiver(t, nil)
+	// A receiver that answers what it was sent has told its own secret, and the
+	// ledger keeps answers; Temporal must not have it all the same. Nor has it
+	// what customers see: addresses and event data.
 	const credentials = `"headers":{"Authorization":"Bearer canary-credential","X-Api-Key":"canary-key"}`
-	secrets := []string{"canary-credential", "canary-key", "canary-token", "canary-given-secret"}
+	const echoed = `"headers":{"Authorization":"Bearer echoed-credential","X-Api-Key":"echoed-key"}`
+	secrets := []string{"canary-credential", "canary-key", "canary-given-secret"}
+	for _, word := range []string{"echoed-credential", "echoed-key", "canary-token"} {
+		secrets = append(secrets, word)
+		everyCanary.add(word, word)
+	}
+	everyCanary.add("event data", "canary-in-data")
 	for i, url := range []string{good.URL, echo.URL, "http://127.0.0.1:1"} {
 		for _, extra := range [][]string{
 			{`"provider":"standard"`, later}, {`"provider":"akol","name":"all"`, later},
@@ -272,18 +281,22 @@ func sys07(sys *system) {
 			{`"provider":"aktify","secret":"canary-given-secret"`, later},
 			{`"provider":"activecampaign"`},
 		} {
-			w := sys.createWebhook(fmt.Sprintf("%s/%d?token=canary-token", url, i), append(extra, credentials)...)
+			headers := credentials
+			if url == echo.URL {
+				headers = echoed
+			}
+			w := sys.createWebhook(fmt.Sprintf("%s/%d?token=canary-token", url, i), append(extra, headers)...)
 			if w.Secret != "" {
 				secrets = append(secrets, w.Secret, strings.TrimPrefix(w.Secret, "whsec_"))
 			}
 		}
 	}
 	ids := []string{
-		sys.emit("order.paid", `{"canary":"in-data"}`).ID,
-		sys.emit("call.ended", `{"canary":"in-data"}`, `"provider":"akol"`).ID,
-		sys.emit("message.sent", `{"canary":"in-data"}`, `"provider":"actiwapi"`).ID,
-		sys.emit("lead.message_sent", `{"canary":"in-data"}`, `"provider":"aktify"`, campaignA).ID,
-		sys.emit("update", `{"canary":"in-data"}`, `"provider":"activecampaign"`).ID,
+		sys.emit("order.paid", `{"canary":"canary-in-data"}`).ID,
+		sys.emit("call.ended", `{"canary":"canary-in-data"}`, `"provider":"akol"`).ID,
+		sys.emit("message.sent", `{"canary":"canary-in-data"}`, `"provider":"actiwapi"`).ID,
+		sys.emit("lead.message_sent", `{"canary":"canary-in-data"}`, `"provider":"aktify"`, campaignA).ID,
+		sys.emit("update", `{"canary":"canary-in-data"}`, `"provider":"activecampaign"`).ID,
 	}
 	sys.awaitStates(ids[0], 20*time.Second, "delivered", "retrying", "retrying")
 	sys.awaitStates(ids[1], 20*time.Second, "delivered", "retrying", "retrying")
@@ -296,7 +309,7 @@ func sys07(sys *system) {
 		}
 		workflowID := workflows.EventWorkflowID(sys.tenant, id)
 		kept := sys.kept(t.Context(), workflowID)
-		require.Contains(t, string(kept), `{"canary":"in-data"}`, "the search sees payloads")
+		require.Contains(t, string(kept), `{"canary":"canary-in-data"}`, "the search sees payloads")
 		for _, secret := range secrets {
 			require.NotContains(t, string(kept), secret, "%s of %s", secret, workflowID)
 		}

@@ -1,10 +1,10 @@
-// Package keyset holds the keys that seal secrets: webhook secrets and headers
-// at rest in the database. It is a leaf of its own because more than one room
+// Package keyset holds the keys that seal webhook secrets and headers at rest in
+// the database, and payloads in Temporal. It is a leaf of its own because more than one room
 // needs it and none of them should own keys (docs/decisions/0003-keyset-room.md).
 //
 // A keyset is an AEAD keyset of Tink, written as one line of base64. It may
 // hold several keys: the primary seals, every one opens, so that keys rotate
-// without a pause.
+// without a pause (rotate.go).
 package keyset
 
 import (
@@ -28,7 +28,8 @@ const hidden = "[keyset]"
 
 // Keyset seals and opens. It is safe for concurrent use and prints as [keyset].
 type Keyset struct {
-	aead tink.AEAD
+	aead   tink.AEAD
+	prefix []byte // what the primary key's values begin with
 }
 
 // Generate returns a new keyset with one AES-256-GCM key, as one line.
@@ -40,29 +41,7 @@ func Generate() (string, error) {
 	return encode(handle)
 }
 
-// Rotate returns the keyset with a new key that seals from now on; the keys it
-// had before still open what they sealed.
-func Rotate(line string) (string, error) {
-	handle, err := decode(line)
-	if err != nil {
-		return "", err
-	}
-	manager := keyset.NewManagerFromHandle(handle)
-	id, err := manager.Add(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		return "", fmt.Errorf("add a key: %w", err)
-	}
-	if err := manager.SetPrimary(id); err != nil {
-		return "", fmt.Errorf("make the new key primary: %w", err)
-	}
-	rotated, err := manager.Handle()
-	if err != nil {
-		return "", fmt.Errorf("add a key: %w", err)
-	}
-	return encode(rotated)
-}
-
-// Parse reads the line that Generate or Rotate wrote: base64 of a Tink keyset
+// Parse reads the line that Generate, Add, Promote or Retire wrote: base64 of a Tink keyset
 // in cleartext, binary or JSON. It returns errs.Invalid when the line is none;
 // the error never holds any part of the line.
 func Parse(line string) (*Keyset, error) {
@@ -72,9 +51,21 @@ func Parse(line string) (*Keyset, error) {
 	}
 	primitive, err := aead.New(handle)
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "the keyset holds keys of another kind: it must hold AEAD keys, as posthaste keygen makes them")
+		return nil, otherKind()
 	}
-	return &Keyset{aead: primitive}, nil
+	primary, err := handle.Primary()
+	if err != nil {
+		return nil, otherKind()
+	}
+	named, ok := primary.Key().(interface{ OutputPrefix() []byte })
+	if !ok || len(named.OutputPrefix()) == 0 {
+		return nil, otherKind() // a key that leaves no name on what it seals can never be retired
+	}
+	return &Keyset{aead: primitive, prefix: named.OutputPrefix()}, nil
+}
+
+func otherKind() error {
+	return errs.New(errs.Invalid, "the keyset holds keys of another kind: it must hold AEAD keys, as posthaste keygen makes them")
 }
 
 // Seal encrypts plain with the primary key. The same context must be given to
@@ -96,6 +87,10 @@ func (k *Keyset) Open(sealed, context []byte) ([]byte, error) {
 	}
 	return plain, nil
 }
+
+// Current reports whether a value was sealed with the key that seals now. It
+// reads the key's name at the value's front and opens nothing.
+func (k *Keyset) Current(sealed []byte) bool { return bytes.HasPrefix(sealed, k.prefix) }
 
 // Format hides the keys under every verb of fmt.
 func (*Keyset) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(hidden)) }

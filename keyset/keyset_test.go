@@ -98,29 +98,6 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestRotationKeepsOldValuesReadable(t *testing.T) {
-	t.Parallel()
-	line := generate(t)
-	old := parse(t, line)
-	before, err := old.Seal([]byte("before"), nil)
-	require.NoError(t, err)
-
-	rotatedLine, err := keyset.Rotate(line)
-	require.NoError(t, err)
-	rotated := parse(t, rotatedLine)
-	plain, err := rotated.Open(before, nil)
-	require.NoError(t, err)
-	require.Equal(t, "before", string(plain))
-
-	after, err := rotated.Seal([]byte("after"), nil)
-	require.NoError(t, err)
-	_, err = old.Open(after, nil)
-	require.Error(t, err, "the new key must be the one that seals")
-
-	_, err = keyset.Rotate("nonsense")
-	require.True(t, errs.Is(err, errs.Invalid))
-}
-
 func TestParseReadsJSONKeysets(t *testing.T) {
 	t.Parallel()
 	line := generate(t)

@@ -60,7 +60,7 @@ func (s *Store) CreateAPIKey(ctx context.Context, k *APIKey) error {
 		ID: k.ID, Tenant: k.Tenant, Name: k.Name, Hash: k.Hash, Shown: k.Shown,
 		CreatedAt: moment(k.CreatedAt), LastUsedAt: momentPtr(k.LastUsedAt), ExpiresAt: momentPtr(k.ExpiresAt),
 	}
-	return s.write(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error })
+	return s.writeAs(ctx, k.Tenant, func(tx *gorm.DB) error { return tx.Create(&row).Error })
 }
 
 // APIKeyFilter narrows a list of keys. Tenant is required.
@@ -77,13 +77,16 @@ func (s *Store) APIKeys(ctx context.Context, f APIKeyFilter) (Page[APIKey], erro
 		return Page[APIKey]{}, err
 	}
 	limit := pageLimit(f.Limit)
-	list := s.read(ctx).Table("api_keys").Where("tenant = ?", f.Tenant)
-	if after != nil {
-		list = list.Where("id < ?", after.id)
-	}
 	var rows []apiKeyRow
-	if err := list.Order("id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
-		return Page[APIKey]{}, s.translate(err)
+	err = s.readAs(ctx, f.Tenant, func(tx *gorm.DB) error {
+		list := tx.Table("api_keys").Where("tenant = ?", f.Tenant)
+		if after != nil {
+			list = list.Where("id < ?", after.id)
+		}
+		return list.Order("id DESC").Limit(limit + 1).Find(&rows).Error
+	})
+	if err != nil {
+		return Page[APIKey]{}, err
 	}
 	keys := make([]APIKey, len(rows))
 	for i := range rows {
@@ -97,7 +100,7 @@ func (s *Store) DeleteAPIKey(ctx context.Context, tenant, id string) error {
 	if !couldExist(tenant, id) {
 		return noAPIKey()
 	}
-	return s.write(ctx, func(tx *gorm.DB) error {
+	return s.writeAs(ctx, tenant, func(tx *gorm.DB) error {
 		done := tx.Exec("DELETE FROM api_keys WHERE tenant = ? AND id = ?", tenant, id)
 		if done.Error == nil && done.RowsAffected == 0 {
 			return noAPIKey()
@@ -113,7 +116,7 @@ func (s *Store) APIKeyByHash(ctx context.Context, hash string) (APIKey, error) {
 		return APIKey{}, noAPIKey()
 	}
 	var rows []apiKeyRow
-	if err := query(s.read(ctx), &rows, "SELECT * FROM api_keys WHERE hash = ?", hash); err != nil {
+	if err := query(s.readAll(ctx), &rows, "SELECT * FROM api_keys WHERE hash = ?", hash); err != nil {
 		return APIKey{}, s.translate(err)
 	}
 	if len(rows) == 0 {
@@ -129,7 +132,7 @@ func (s *Store) TouchAPIKey(ctx context.Context, k APIKey) error {
 	if k.LastUsedAt != nil && now.Sub(*k.LastUsedAt) < touchEvery {
 		return nil
 	}
-	return s.write(ctx, func(tx *gorm.DB) error {
+	return s.writeAs(ctx, k.Tenant, func(tx *gorm.DB) error {
 		return tx.Exec(`UPDATE api_keys SET last_used_at = ?
 			WHERE tenant = ? AND id = ? AND (last_used_at IS NULL OR last_used_at <= ?)`,
 			moment(now), k.Tenant, k.ID, moment(now.Add(-touchEvery))).Error

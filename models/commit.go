@@ -72,7 +72,7 @@ func (s *Store) moveDeliveries(tx *gorm.DB, group []*entry, wait bool) (map[stri
 		from = " FROM v JOIN free ON free.id = v.id"
 	}
 	sql += ` UPDATE deliveries AS d SET state = v.to_state, attempts = d.attempts + v.added,
-		next_attempt_at = v.next_attempt_at, reason = v.reason, updated_at = v.updated_at, settled_at = v.settled_at,
+		next_attempt_at = v.next_attempt_at, slot_at = NULL, reason = v.reason, updated_at = v.updated_at, settled_at = v.settled_at,
 		last_status_code = CASE WHEN v.added > 0 THEN v.status_code ELSE d.last_status_code END` +
 		from + " WHERE d.id = v.id AND " + guard + s.db.dialect.returning("d", "id", "webhook_id", "event_id", "event_type", "attempts", "test")
 	var rows []deliveryRow
@@ -162,7 +162,7 @@ func orNull(body []byte) []byte {
 // wrong with it if it cannot.
 func (s *Store) settleAlone(ctx context.Context, e *entry) error {
 	id, tenant := e.record.Delivery.ID, e.record.Delivery.Tenant
-	return s.write(ctx, func(tx *gorm.DB) error {
+	return s.writeAll(ctx, func(tx *gorm.DB) error {
 		if repeated, err := s.isStored(tx, e); repeated || err != nil {
 			return err
 		}

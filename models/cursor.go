@@ -35,6 +35,7 @@ const (
 	listDeliveries = "d"
 	listAttempts   = "a"
 	listAPIKeys    = "k"
+	listAudit      = "l"
 )
 
 // cursorVersion changes when the form of a cursor does; older ones are then

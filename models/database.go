@@ -36,6 +36,14 @@ type target struct {
 	postgres *pgx.ConnConfig // PostgreSQL
 }
 
+// Row-level security shows a connection the rows of the tenant that this setting
+// names; allTenants stands for every one of them, no setting for none. A new
+// connection asks for all, see Store.readAs for the rest.
+const (
+	tenantSetting = "posthaste.tenant"
+	allTenants    = "*"
+)
+
 // Pool settings of PostgreSQL: idle connections go after minutes, and each one
 // after an hour, so that a failover or a new DNS answer is noticed.
 const (
@@ -61,6 +69,7 @@ func parseURL(url string) (target, error) {
 		if config.RuntimeParams["application_name"] == "" {
 			config.RuntimeParams["application_name"] = "posthaste"
 		}
+		config.RuntimeParams[tenantSetting] = allTenants
 		return target{dialect: postgresDialect, postgres: config}, nil
 	}
 	return target{}, errs.New(errs.Invalid, "The database URL must be postgres://user@host/name or sqlite://path")

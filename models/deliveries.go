@@ -25,8 +25,18 @@ func (s *Store) EventDeliveries(ctx context.Context, tenant, eventID, afterID st
 	if limit <= 0 {
 		limit = MaxPage
 	}
-	return s.deliveries(s.read(ctx), "WHERE d.tenant = ? AND d.event_id = ? AND d.id > ? ORDER BY d.id LIMIT ?",
-		tenant, eventID, afterID, min(limit, MaxEventDeliveries))
+	var list []Delivery
+	err := s.readAs(ctx, tenant, func(tx *gorm.DB) error {
+		var err error
+		list, err = s.deliveriesAfter(tx, tenant, eventID, afterID, min(limit, MaxEventDeliveries))
+		return err
+	})
+	return list, err
+}
+
+func (s *Store) deliveriesAfter(tx *gorm.DB, tenant, eventID, afterID string, limit int) ([]Delivery, error) {
+	return s.deliveries(tx, "WHERE d.tenant = ? AND d.event_id = ? AND d.id > ? ORDER BY d.id LIMIT ?",
+		tenant, eventID, afterID, limit)
 }
 
 // DeliveriesOf lists the deliveries of an event, in the order of their ids.
@@ -36,15 +46,19 @@ func (s *Store) DeliveriesOf(ctx context.Context, tenant, eventID string, limit 
 	if err != nil {
 		return Page[Delivery]{}, err
 	}
-	if err := s.mustHave(ctx, "events", tenant, eventID, noEvent()); err != nil {
-		return Page[Delivery]{}, err
-	}
 	afterID := ""
 	if after != nil {
 		afterID = after.id
 	}
 	limit = pageLimit(limit)
-	list, err := s.EventDeliveries(ctx, tenant, eventID, afterID, limit+1)
+	var list []Delivery
+	err = s.readAs(ctx, tenant, func(tx *gorm.DB) error {
+		err := s.mustHave(tx, "events", tenant, eventID, noEvent())
+		if err == nil {
+			list, err = s.deliveriesAfter(tx, tenant, eventID, afterID, limit+1)
+		}
+		return err
+	})
 	if err != nil {
 		return Page[Delivery]{}, err
 	}
@@ -53,14 +67,17 @@ func (s *Store) DeliveriesOf(ctx context.Context, tenant, eventID string, limit 
 
 // Delivery returns one delivery and its attempts, first one first, whole.
 func (s *Store) Delivery(ctx context.Context, tenant, id string) (Delivery, []Attempt, error) {
-	d, err := s.delivery(s.read(ctx), tenant, id, "")
+	var d Delivery
+	var rows []attemptRow
+	err := s.readAs(ctx, tenant, func(tx *gorm.DB) error {
+		var err error
+		if d, err = s.delivery(tx, tenant, id, ""); err != nil {
+			return err
+		}
+		return query(tx, &rows, "SELECT * FROM attempts WHERE tenant = ? AND delivery_id = ? ORDER BY number", tenant, id)
+	})
 	if err != nil {
 		return Delivery{}, nil, err
-	}
-	var rows []attemptRow
-	err = query(s.read(ctx), &rows, "SELECT * FROM attempts WHERE tenant = ? AND delivery_id = ? ORDER BY number", tenant, id)
-	if err != nil {
-		return Delivery{}, nil, s.translate(err)
 	}
 	attempts, err := s.attemptsFromRows(rows)
 	return d, attempts, err
@@ -98,7 +115,7 @@ func (s *Store) deliveries(tx *gorm.DB, where string, args ...any) ([]Delivery, 
 // way in another workflow.
 func (s *Store) Reopen(ctx context.Context, tenant, deliveryID, workflowID string) (Delivery, error) {
 	var d Delivery
-	err := s.write(ctx, func(tx *gorm.DB) error {
+	err := s.writeAs(ctx, tenant, func(tx *gorm.DB) error {
 		var err error
 		if d, err = s.delivery(tx, tenant, deliveryID, s.db.dialect.lock("d", false)); err != nil {
 			return err
@@ -110,9 +127,9 @@ func (s *Store) Reopen(ctx context.Context, tenant, deliveryID, workflowID strin
 			return err
 		}
 		d.WorkflowID = workflowID
-		d.RoundStart, d.NextAttemptAt, d.SettledAt, d.UpdatedAt = d.Attempts, nil, nil, s.now()
+		d.RoundStart, d.NextAttemptAt, d.SlotAt, d.SettledAt, d.UpdatedAt = d.Attempts, nil, nil, nil, s.now()
 		return tx.Exec(`UPDATE deliveries SET state = ?, workflow_id = ?, round_start = attempts,
-			next_attempt_at = NULL, settled_at = NULL, updated_at = ? WHERE id = ?`,
+			next_attempt_at = NULL, slot_at = NULL, settled_at = NULL, updated_at = ? WHERE id = ?`,
 			string(d.State), workflowID, moment(d.UpdatedAt), d.ID).Error
 	})
 	if err != nil {
@@ -131,7 +148,7 @@ func (s *Store) Cancel(ctx context.Context, tenant string, deliveryIDs []string)
 		return nil
 	}
 	wanted := distinct(deliveryIDs)
-	return s.write(ctx, func(tx *gorm.DB) error {
+	return s.writeAs(ctx, tenant, func(tx *gorm.DB) error {
 		condition, arg := s.db.dialect.in("d.id", wanted)
 		found, err := s.deliveries(tx, "WHERE d.tenant = ? AND "+condition+" ORDER BY d.id"+s.db.dialect.lock("d", false),
 			tenant, arg)

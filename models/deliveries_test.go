@@ -81,7 +81,7 @@ func TestDueDeliveries(t *testing.T) {
 		require.Equal(t, models.Due{Delivery: d, Webhook: hook}, list[0], "without the event")
 		require.Equal(t, other.ID, list[1].Delivery.ID)
 
-		_, err = w.store.UpdateWebhook(t.Context(), "acme", hook.ID, func(h *models.Webhook) error {
+		_, err = w.store.UpdateWebhook(t.Context(), byTest, "acme", hook.ID, func(h *models.Webhook) error {
 			h.Status, h.Secret = models.StatusPaused, "whsec_rotated"
 			return nil
 		})

@@ -21,6 +21,7 @@ type Delivery struct {
 	RoundStart     int // attempts made before the last "send again"
 
 	NextAttemptAt  *time.Time // set while the delivery is retrying
+	SlotAt         *time.Time // when its webhook's rate limit lets it be sent; nil = no slot taken (Pace)
 	LastStatusCode *int       // of the last attempt; nil when it got no answer
 	Reason         string     // why the last attempt failed, or why there was none
 
@@ -48,6 +49,7 @@ type deliveryRow struct {
 	Attempts       int
 	RoundStart     int
 	NextAttemptAt  *moment
+	SlotAt         *moment
 	LastStatusCode *int
 	Reason         string
 	Test           bool
@@ -64,7 +66,7 @@ func (deliveryRow) TableName() string { return "deliveries" }
 
 var deliveryColumns = []string{
 	"id", "tenant", "event_id", "webhook_id", "event_type", "workflow_id", "lane", "timeout_seconds",
-	"state", "attempts", "round_start", "next_attempt_at", "last_status_code", "reason", "test", "created_at", "updated_at", "settled_at",
+	"state", "attempts", "round_start", "next_attempt_at", "slot_at", "last_status_code", "reason", "test", "created_at", "updated_at", "settled_at",
 }
 
 func deliveryFromRow(row *deliveryRow) Delivery {
@@ -72,7 +74,7 @@ func deliveryFromRow(row *deliveryRow) Delivery {
 		ID: row.ID, Tenant: row.Tenant, EventID: row.EventID, WebhookID: row.WebhookID, EventType: row.EventType,
 		WorkflowID: row.WorkflowID, Lane: row.Lane, TimeoutSeconds: row.TimeoutSeconds,
 		State: State(row.State), Attempts: row.Attempts, RoundStart: row.RoundStart,
-		NextAttemptAt: timePtr(row.NextAttemptAt), LastStatusCode: row.LastStatusCode, Reason: row.Reason,
+		NextAttemptAt: timePtr(row.NextAttemptAt), SlotAt: timePtr(row.SlotAt), LastStatusCode: row.LastStatusCode, Reason: row.Reason,
 		WebhookName: row.WebhookName, Host: hostOf(row.WebhookURL), Test: row.Test,
 		CreatedAt: time.Time(row.CreatedAt), UpdatedAt: time.Time(row.UpdatedAt), SettledAt: timePtr(row.SettledAt),
 	}

@@ -58,7 +58,7 @@ func (s *Store) due(ctx context.Context, tenant string, ids []string, withEvent 
 	}
 	condition, arg := s.db.dialect.in("d.id", ids)
 	var rows []dueRow
-	err := query(s.read(ctx), &rows, sql+" WHERE d.tenant = ? AND "+condition+" ORDER BY d.id", tenant, arg)
+	err := query(s.readAll(ctx), &rows, sql+" WHERE d.tenant = ? AND "+condition+" ORDER BY d.id", tenant, arg)
 	if err != nil {
 		return nil, s.translate(err)
 	}

@@ -29,20 +29,23 @@ func (s *Store) Events(ctx context.Context, f EventFilter) (Page[Event], error) 
 		return Page[Event]{}, err
 	}
 	limit := pageLimit(f.Limit)
-	found := s.read(ctx).Table("events").Select(eventSummaryColumns).Where("tenant = ?", f.Tenant)
-	if f.Provider != "" {
-		found = found.Where("provider = ?", f.Provider)
-	}
-	if f.Type != "" {
-		found = found.Where("type = ?", f.Type)
-	}
-	found = between(found, "accepted_at", f.Since, f.Until)
-	if after != nil {
-		found = found.Where("(accepted_at, id) < (?, ?)", moment(after.at), after.id)
-	}
 	var rows []eventRow
-	if err := found.Order("accepted_at DESC, id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
-		return Page[Event]{}, s.translate(err)
+	err = s.readAs(ctx, f.Tenant, func(tx *gorm.DB) error {
+		found := tx.Table("events").Select(eventSummaryColumns).Where("tenant = ?", f.Tenant)
+		if f.Provider != "" {
+			found = found.Where("provider = ?", f.Provider)
+		}
+		if f.Type != "" {
+			found = found.Where("type = ?", f.Type)
+		}
+		found = between(found, "accepted_at", f.Since, f.Until)
+		if after != nil {
+			found = found.Where("(accepted_at, id) < (?, ?)", moment(after.at), after.id)
+		}
+		return found.Order("accepted_at DESC, id DESC").Limit(limit + 1).Find(&rows).Error
+	})
+	if err != nil {
+		return Page[Event]{}, err
 	}
 	list := make([]Event, len(rows))
 	for i := range rows {
@@ -70,9 +73,11 @@ func (s *Store) Event(ctx context.Context, tenant, id string) (Event, error) {
 		return Event{}, noEvent()
 	}
 	var rows []eventRow
-	err := query(s.read(ctx), &rows, "SELECT * FROM events WHERE tenant = ? AND id = ?", tenant, id)
+	err := s.readAs(ctx, tenant, func(tx *gorm.DB) error {
+		return query(tx, &rows, "SELECT * FROM events WHERE tenant = ? AND id = ?", tenant, id)
+	})
 	if err != nil {
-		return Event{}, s.translate(err)
+		return Event{}, err
 	}
 	if len(rows) == 0 {
 		return Event{}, noEvent()

@@ -2,6 +2,11 @@ package models
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -67,7 +72,72 @@ func (s *Store) HoldCommits(ctx context.Context) (release func() error, err erro
 
 // InTransaction runs fn in a transaction that write would repeat.
 func (s *Store) InTransaction(ctx context.Context, fn func() error) error {
-	return s.write(ctx, func(*gorm.DB) error { return fn() })
+	return s.writeAll(ctx, func(*gorm.DB) error { return fn() })
+}
+
+// ExecAs runs a raw statement on the path of one tenant and says how many rows
+// it touched.
+func (s *Store) ExecAs(ctx context.Context, tenant, sql string, args ...any) (int64, error) {
+	var touched int64
+	err := s.writeAs(ctx, tenant, func(tx *gorm.DB) error {
+		done := tx.Exec(sql, args...)
+		touched = done.RowsAffected
+		return done.Error
+	})
+	return touched, err
+}
+
+// TextsAs is Texts on the path of one tenant.
+func (s *Store) TextsAs(ctx context.Context, tenant, sql string, args ...any) ([]string, error) {
+	var list []string
+	err := s.readAs(ctx, tenant, func(tx *gorm.DB) error { return tx.Raw(sql, args...).Scan(&list).Error })
+	return list, err
+}
+
+// Settings has every statement of a PostgreSQL store tell which tenant its
+// connection was set to while it ran. The function that it returns gives what
+// was told since it was called last, each once.
+func (s *Store) Settings() (func() []string, error) {
+	var mu sync.Mutex
+	told := map[string]bool{}
+	tell := func(tx *gorm.DB) {
+		var setting string
+		err := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context,
+			"SELECT COALESCE(current_setting('"+tenantSetting+"', true), '')").Scan(&setting)
+		if err != nil {
+			setting = err.Error()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		told[setting] = true
+	}
+	on := s.db.writer.Callback()
+	err := errors.Join(on.Create().After("gorm:create").Register("tell", tell), on.Query().After("gorm:query").Register("tell", tell),
+		on.Update().After("gorm:update").Register("tell", tell), on.Raw().After("gorm:raw").Register("tell", tell))
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		list := slices.Sorted(maps.Keys(told))
+		clear(told)
+		return list
+	}, err
+}
+
+// CheckLock opens a database with connections that were set to a tenant, or to
+// none, and says whether Open would take it.
+func CheckLock(ctx context.Context, url, setting string) error {
+	t, err := parseURL(url)
+	if err != nil {
+		return err
+	}
+	if t.postgres.RuntimeParams[tenantSetting] = setting; setting == "" {
+		delete(t.postgres.RuntimeParams, tenantSetting)
+	}
+	db, err := t.open(ctx, 1)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.checkLock(ctx, slog.New(slog.DiscardHandler)), db.close())
 }
 
 // SelectRows builds the statement that carries a row of one column of each kind.

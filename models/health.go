@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -13,6 +14,7 @@ type health struct {
 	row     webhookRow
 	held    bool
 	changed bool
+	became  []AuditEntry // its changes of status
 }
 
 // healthOf is the webhooks that a group of records counts for.
@@ -42,30 +44,60 @@ func (webhooks healthOf) count(e *entry) {
 	h.changed = true
 	if *r.WebhookFailed {
 		h.row.FailedInARow++
+		if h.row.FailingSince == nil {
+			h.row.FailingSince = momentPtr(&e.now)
+		}
 	} else {
-		h.row.FailedInARow = 0
+		h.row.FailedInARow, h.row.FailingSince = 0, nil
 	}
-	switch {
-	case r.WebhookStatus != "":
+	if r.WebhookStatus != "" {
 		h.become(e, r.WebhookStatus, r.StatusReason)
-	case r.BrokenAfter > 0 && h.row.FailedInARow >= r.BrokenAfter && h.row.Status == StatusActive:
-		reason := r.StatusReason
-		if reason == "" {
-			reason = fmt.Sprintf("%d attempts in a row failed", h.row.FailedInARow)
+		return
+	}
+	if reason := h.brokenBy(e); reason != "" && h.row.Status == StatusActive {
+		if r.StatusReason != "" {
+			reason = r.StatusReason
 		}
 		h.become(e, StatusBroken, reason)
 	}
 }
 
+// brokenBy says why a webhook has failed too often by now; "" when it has not. A
+// span begins with a failure and is measured at a later one, so it has two at
+// least.
+func (h *health) brokenBy(e *entry) string {
+	failed, since := h.row.FailedInARow, timePtr(h.row.FailingSince)
+	if e.record.BrokenAfter > 0 && failed >= e.record.BrokenAfter {
+		return fmt.Sprintf("%d attempts in a row failed", failed)
+	}
+	if e.record.BrokenAfterSpan <= 0 || since == nil {
+		return ""
+	}
+	lasted := e.now.Sub(*since)
+	if lasted < e.record.BrokenAfterSpan {
+		return ""
+	}
+	return fmt.Sprintf("nothing but failures for %s: %d attempts since %s",
+		lasted.Truncate(time.Second), failed, since.Format(time.RFC3339))
+}
+
+// become changes the status, and has the audit log say so.
 func (h *health) become(e *entry, status, reason string) {
 	if h.row.Status == status {
 		return
 	}
+	before := Webhook{ID: h.row.ID, Tenant: h.row.Tenant, Status: h.row.Status, StatusReason: h.row.StatusReason}
+	after := before
+	after.Status, after.StatusReason = status, reason
 	h.row.Status, h.row.StatusReason = status, reason
 	h.row.StatusAt, h.row.UpdatedAt = moment(e.now), moment(e.now)
+	h.became = append(h.became,
+		auditOf(Actor{Kind: ActorSystem}, actionOf(&before, &after), &after, e.now, changesOf(&before, &after)))
 }
 
-var healthColumns = []string{"id", "failed_in_a_row", "status", "status_reason", "status_at", "updated_at"}
+var healthColumns = []string{
+	"id", "tenant", "failed_in_a_row", "failing_since", "status", "status_reason", "status_at", "updated_at",
+}
 
 // lockWebhooks reads the webhooks that the group counts for and holds those
 // that it changes; those that someone else holds stay unheld unless wait is set.
@@ -122,15 +154,17 @@ func sortedIDs(webhooks healthOf) []string {
 }
 
 var healthBatch = []column{
-	{"id", textCol}, {"failed", numberCol}, {"status", textCol}, {"reason", textCol}, {"status_at", timeCol}, {"updated_at", timeCol},
+	{"id", textCol}, {"failed", numberCol}, {"since", timeCol}, {"status", textCol}, {"reason", textCol}, {"status_at", timeCol}, {"updated_at", timeCol},
 }
 
 // storeHealth writes the webhooks that changed, all of which are held.
 func (s *Store) storeHealth(tx *gorm.DB, webhooks healthOf) error {
 	b := &batch{columns: healthBatch}
+	var became []AuditEntry
 	for _, id := range sortedIDs(webhooks) {
 		if h := webhooks[id]; h.changed {
-			b.add(id, h.row.FailedInARow, h.row.Status, h.row.StatusReason, h.row.StatusAt, h.row.UpdatedAt)
+			became = append(became, h.became...)
+			b.add(id, h.row.FailedInARow, h.row.FailingSince, h.row.Status, h.row.StatusReason, h.row.StatusAt, h.row.UpdatedAt)
 		}
 	}
 	if len(b.rows) == 0 {
@@ -140,7 +174,11 @@ func (s *Store) storeHealth(tx *gorm.DB, webhooks healthOf) error {
 	if err != nil {
 		return err
 	}
-	return tx.Exec("WITH v AS ("+source+`) UPDATE webhooks SET failed_in_a_row = v.failed, status = v.status,
-		status_reason = v.reason, status_at = v.status_at, updated_at = v.updated_at FROM v WHERE webhooks.id = v.id`,
-		args...).Error
+	err = tx.Exec("WITH v AS ("+source+`) UPDATE webhooks SET failed_in_a_row = v.failed, failing_since = v.since,
+		status = v.status, status_reason = v.reason, status_at = v.status_at, updated_at = v.updated_at
+		FROM v WHERE webhooks.id = v.id`, args...).Error
+	if err != nil {
+		return err
+	}
+	return s.insertAudit(tx, became...)
 }

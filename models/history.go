@@ -3,6 +3,8 @@ package models
 import (
 	"context"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 // HistoryFilter narrows the history of a webhook. Tenant and WebhookID are
@@ -31,11 +33,27 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) (Page[Attempt], er
 	if err != nil {
 		return Page[Attempt]{}, err
 	}
-	if err := s.mustHave(ctx, "webhooks", f.Tenant, f.WebhookID, noWebhook()); err != nil {
+	limit := pageLimit(f.Limit)
+	var rows []attemptRow
+	err = s.readAs(ctx, f.Tenant, func(tx *gorm.DB) error {
+		if err := s.mustHave(tx, "webhooks", f.Tenant, f.WebhookID, noWebhook()); err != nil {
+			return err
+		}
+		return historyOf(tx, f, after).Limit(limit + 1).Find(&rows).Error
+	})
+	if err != nil {
 		return Page[Attempt]{}, err
 	}
-	limit := pageLimit(f.Limit)
-	found := s.read(ctx).Table("attempts").Select(attemptSummaryColumns).
+	list, err := s.attemptsFromRows(rows)
+	if err != nil {
+		return Page[Attempt]{}, err
+	}
+	return pageOf(listAttempts, list, limit, func(a Attempt) position { return position{id: a.ID} }), nil
+}
+
+// historyOf selects the attempts that the filter lets through, newest first.
+func historyOf(tx *gorm.DB, f HistoryFilter, after *position) *gorm.DB {
+	found := tx.Table("attempts").Select(attemptSummaryColumns).
 		Where("webhook_id = ? AND tenant = ?", f.WebhookID, f.Tenant)
 	if f.EventType != "" {
 		found = found.Where("event_type = ?", f.EventType)
@@ -55,15 +73,7 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) (Page[Attempt], er
 	if after != nil {
 		found = found.Where("id < ?", after.id)
 	}
-	var rows []attemptRow
-	if err := found.Order("id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
-		return Page[Attempt]{}, s.translate(err)
-	}
-	list, err := s.attemptsFromRows(rows)
-	if err != nil {
-		return Page[Attempt]{}, err
-	}
-	return pageOf(listAttempts, list, limit, func(a Attempt) position { return position{id: a.ID} }), nil
+	return found.Order("id DESC")
 }
 
 func (s *Store) attemptsFromRows(rows []attemptRow) ([]Attempt, error) {

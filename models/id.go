@@ -48,10 +48,11 @@ const maxKeyLength = 128
 
 // couldExist reports whether an id or a tenant name could be in a table at all.
 // PostgreSQL refuses text with a zero byte or broken UTF-8, so such a value is
-// answered as absent before it gets there.
+// answered as absent before it gets there. "*" stands for all tenants and is
+// never one of them.
 func couldExist(keys ...string) bool {
 	for _, key := range keys {
-		if key == "" || len(key) > maxKeyLength || !storable(key) {
+		if key == "" || key == allTenants || len(key) > maxKeyLength || !storable(key) {
 			return false
 		}
 	}

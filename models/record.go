@@ -39,6 +39,9 @@ type Record struct {
 	// BrokenAfter makes an active webhook StatusBroken once that many attempts
 	// in a row have failed; 0 = never.
 	BrokenAfter int
+	// BrokenAfterSpan makes an active webhook StatusBroken once its attempts have
+	// done nothing but fail for so long, at least two of them; 0 = never.
+	BrokenAfterSpan time.Duration
 }
 
 // Record stores what happened and returns when that is durable. Calls that are

@@ -99,7 +99,7 @@ func TestRecordTwiceIsOnce(t *testing.T) {
 func TestRecordOfADeletedWebhook(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {
 		hook, d := w.delivery("acme")
-		require.NoError(t, w.store.DeleteWebhook(t.Context(), "acme", hook.ID))
+		require.NoError(t, w.store.DeleteWebhook(t.Context(), byTest, "acme", hook.ID))
 		failed := true
 		for _, step := range []models.Step{models.StepDeliver, models.StepFailRetry, models.StepSkip, models.StepClaim} {
 			record := models.Record{Delivery: d, Step: step, Attempt: attemptOf(step)}

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"posthaste/errs"
+	"posthaste/failpoint"
 )
 
 // Numbers of the grouped commit.
@@ -194,7 +195,7 @@ func (r *recorder) commitGroup(group []*entry) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	var moved map[string]bool
-	err := r.store.write(ctx, func(tx *gorm.DB) error {
+	err := r.store.writeAll(ctx, func(tx *gorm.DB) error {
 		var err error
 		moved, err = r.store.commit(tx, group, false)
 		return err
@@ -207,6 +208,7 @@ func (r *recorder) commitGroup(group []*entry) {
 		moved = nil
 		r.store.logger.Warn("a group of records is settled one by one", "records", len(group), "error", err)
 	case len(moved) > 0:
+		failpoint.Here(failpoint.AfterCommit)
 		r.commits.Add(1)
 		r.records.Add(uint64(len(moved)))
 	}

@@ -248,7 +248,7 @@ func TestALockedWebhookHoldsUpNobodyElse(t *testing.T) {
 	locked, finish, blocked := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	var changed sync.WaitGroup
 	changed.Go(func() {
-		_, err := w.store.UpdateWebhook(t.Context(), "acme", slow.ID, func(*models.Webhook) error {
+		_, err := w.store.UpdateWebhook(t.Context(), byTest, "acme", slow.ID, func(*models.Webhook) error {
 			close(locked)
 			<-finish
 			return nil

@@ -57,9 +57,9 @@ func (s *Store) Resolve(ctx context.Context, in ResolveInput) ([]ResolvedEvent, 
 		plans, err = s.resolve(tx, in)
 		return err
 	}
-	err := s.write(ctx, plan)
+	err := s.writeAll(ctx, plan)
 	for try := 1; isOrphan(err) && try < maxTries; try++ {
-		err = s.write(ctx, plan) // a webhook was deleted after it was matched
+		err = s.writeAll(ctx, plan) // a webhook was deleted after it was matched
 	}
 	if err != nil {
 		return nil, err

@@ -268,7 +268,7 @@ func TestResolveSurvivesADelete(t *testing.T) {
 			Match: func(e models.Event, offered []models.Webhook) []models.Match {
 				if asked++; asked == 1 {
 					require.Len(t, offered, 2)
-					require.NoError(t, w.store.DeleteWebhook(context.WithoutCancel(t.Context()), "acme", doomed.ID))
+					require.NoError(t, w.store.DeleteWebhook(context.WithoutCancel(t.Context()), byTest, "acme", doomed.ID))
 				}
 				return everyone(e, offered)
 			},

@@ -28,10 +28,12 @@ func (s Secret) Reveal() string { return string(s) }
 
 // Sealer encrypts what must not lie in a column in plain. Context binds a
 // sealed value to its place: what was sealed with one context opens with no
-// other. A Sealer must be safe for concurrent use.
+// other. Current tells whether a value was sealed with the key that seals now.
+// A Sealer must be safe for concurrent use.
 type Sealer interface {
 	Seal(plain, context []byte) ([]byte, error)
 	Open(sealed, context []byte) ([]byte, error)
+	Current(sealed []byte) bool
 }
 
 // The sealed columns. The name is part of the context, so that a value moved to

@@ -15,18 +15,20 @@ func ofAnother(w world, tenant string, hook, event, delivery, key string) map[st
 	ctx, s := w.t.Context(), w.store
 	calls := map[string]error{}
 	_, calls["Webhook"] = s.Webhook(ctx, tenant, hook)
-	_, calls["UpdateWebhook"] = s.UpdateWebhook(ctx, tenant, hook, func(h *models.Webhook) error {
+	_, calls["UpdateWebhook"] = s.UpdateWebhook(ctx, byTest, tenant, hook, func(h *models.Webhook) error {
 		h.Name = "stolen"
 		return nil
 	})
 	calls["DeleteAPIKey"] = s.DeleteAPIKey(ctx, tenant, key)
-	calls["DeleteWebhook"] = s.DeleteWebhook(ctx, tenant, hook)
+	calls["DeleteWebhook"] = s.DeleteWebhook(ctx, byTest, tenant, hook)
 	_, calls["History"] = s.History(ctx, models.HistoryFilter{Tenant: tenant, WebhookID: hook})
+	_, calls["Audit"] = s.Audit(ctx, models.AuditFilter{Tenant: tenant, WebhookID: hook})
 	_, calls["Event"] = s.Event(ctx, tenant, event)
 	_, calls["DeliveriesOf"] = s.DeliveriesOf(ctx, tenant, event, 0, "")
 	_, _, calls["Delivery"] = s.Delivery(ctx, tenant, delivery)
 	_, calls["DueDelivery"] = s.DueDelivery(ctx, tenant, delivery)
 	_, calls["Reopen"] = s.Reopen(ctx, tenant, delivery, "resend/1")
+	_, calls["Pace"] = s.Pace(ctx, models.Delivery{Tenant: tenant, ID: delivery, State: models.StatePending}, hook, 1)
 	stolen := models.Delivery{Tenant: tenant, ID: delivery, State: models.StatePending, WebhookID: hook}
 	calls["Claim"] = s.Claim(ctx, stolen)
 	failed := true

@@ -56,13 +56,24 @@ func tenantFromRow(row *tenantRow) Tenant {
 // row is like, so that a caller who can do without the database may go on with
 // that.
 func (s *Store) Tenant(ctx context.Context, id string) (Tenant, error) {
-	return s.tenant(s.read(ctx), id)
+	found := s.unknownTenant(id)
+	err := s.readAs(ctx, id, func(tx *gorm.DB) error {
+		var err error
+		found, err = s.tenant(tx, id)
+		return err
+	})
+	return found, err
+}
+
+// unknownTenant is what a tenant without a row is like.
+func (s *Store) unknownTenant(id string) Tenant {
+	return Tenant{ID: id, Status: TenantActive, Limits: s.limits}
 }
 
 func (s *Store) tenant(tx *gorm.DB, id string) (Tenant, error) {
-	otherwise := Tenant{ID: id, Status: TenantActive, Limits: s.limits}
+	otherwise := s.unknownTenant(id)
 	if !couldExist(id) {
-		return otherwise, errs.New(errs.NotFound, "There is no such tenant")
+		return otherwise, noTenant()
 	}
 	var rows []tenantRow
 	if err := query(tx, &rows, "SELECT * FROM tenants WHERE id = ?", id); err != nil {
@@ -78,10 +89,10 @@ func (s *Store) tenant(tx *gorm.DB, id string) (Tenant, error) {
 // above a lower limit stay; there will be no new ones.
 func (s *Store) PutTenant(ctx context.Context, t *Tenant) error {
 	if !couldExist(t.ID) {
-		return errs.New(errs.NotFound, "There is no such tenant")
+		return noTenant()
 	}
 	var rows []tenantRow
-	err := s.write(ctx, func(tx *gorm.DB) error {
+	err := s.writeAs(ctx, t.ID, func(tx *gorm.DB) error {
 		rows = nil
 		now := moment(s.now())
 		return query(tx, &rows, `INSERT INTO tenants
@@ -97,6 +108,8 @@ func (s *Store) PutTenant(ctx context.Context, t *Tenant) error {
 	*t = tenantFromRow(&rows[0])
 	return nil
 }
+
+func noTenant() error { return errs.New(errs.NotFound, "There is no such tenant") }
 
 // webhookLocks is the space of the advisory locks that roomForWebhook takes:
 // they have two numbers, so no lock of one number (goose's) is ever the same.

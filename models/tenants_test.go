@@ -39,7 +39,7 @@ func (w world) oneMore(tenant string) error {
 	hook := models.Webhook{
 		Tenant: tenant, Provider: "standard", URL: "https://" + models.NewID(now()) + ".example/", Events: []string{"a"},
 	}
-	return w.store.CreateWebhook(w.t.Context(), &hook)
+	return w.store.CreateWebhook(w.t.Context(), byTest, &hook)
 }
 
 func TestTenantRoundTrip(t *testing.T) {
@@ -97,7 +97,7 @@ func TestWebhookLimit(t *testing.T) {
 		requireCode(t, errs.LimitExceeded, w.oneMore("acme"))
 
 		w.allow("acme", models.Limits{Webhooks: 1})
-		require.NoError(t, w.store.DeleteWebhook(t.Context(), "acme", first.ID))
+		require.NoError(t, w.store.DeleteWebhook(t.Context(), byTest, "acme", first.ID))
 		requireCode(t, errs.LimitExceeded, w.oneMore("acme"))
 		require.Equal(t, 2, w.count("SELECT COUNT(*) FROM webhooks WHERE tenant = ?", "acme"), "a lower limit takes nothing away")
 

@@ -43,6 +43,7 @@ type Webhook struct {
 	Retry    json.RawMessage   // a retry policy; nil = the provider's default
 	// TimeoutSeconds is 0 for the provider's default.
 	TimeoutSeconds int
+	MaxPerSecond   int // how many attempts may begin in a second; 0 = no limit
 
 	Status       string // StatusActive when empty at creation
 	StatusReason string
@@ -52,7 +53,8 @@ type Webhook struct {
 	PreviousSecret      Secret     // sealed at rest; signs beside Secret until PreviousSecretUntil
 	PreviousSecretUntil *time.Time // nil when there is no overlap
 
-	FailedInARow int // failed attempts since the last success
+	FailedInARow int        // failed attempts since the last success
+	FailingSince *time.Time // the first of them; nil when there is none
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
@@ -73,13 +75,15 @@ type webhookRow struct {
 	Headers             []byte // sealed JSON
 	Retry               *string
 	TimeoutSeconds      int
+	MaxPerSecond        int
 	Status              string
 	StatusReason        string
 	StatusAt            moment
 	Secret              []byte // sealed
 	PreviousSecret      []byte // sealed
 	PreviousSecretUntil *moment
-	FailedInARow        int    `gorm:"column:failed_in_a_row"`
+	FailedInARow        int `gorm:"column:failed_in_a_row"`
+	FailingSince        *moment
 	Fingerprint         string // see fingerprint
 	CreatedAt           moment `gorm:"autoCreateTime:false"`
 	UpdatedAt           moment `gorm:"autoUpdateTime:false"`
@@ -93,7 +97,8 @@ func (webhookRow) TableName() string { return "webhooks" }
 var openColumns = []string{
 	"id", "tenant", "provider", "name", "url", "events", "sources", "version",
 	"filter_campaign", "filter_list", "filter_schema", "retry", "timeout_seconds",
-	"status", "status_reason", "status_at", "previous_secret_until", "failed_in_a_row",
+	"max_per_second", "status", "status_reason", "status_at", "previous_secret_until", "failed_in_a_row",
+	"failing_since",
 	"created_at", "updated_at",
 }
 
@@ -123,9 +128,10 @@ func (s *Store) webhookToRow(w *Webhook) (webhookRow, error) {
 		ID: w.ID, Tenant: w.Tenant, Provider: w.Provider, Name: w.Name, URL: w.URL,
 		Events: jsonList(w.Events), Sources: jsonList(w.Sources), Version: w.Version,
 		FilterCampaign: w.Filters.CampaignID, FilterList: w.Filters.ListID, FilterSchema: w.Filters.SchemaID,
-		TimeoutSeconds: w.TimeoutSeconds,
-		Status:         w.Status, StatusReason: w.StatusReason, StatusAt: moment(w.StatusAt),
-		PreviousSecretUntil: momentPtr(w.PreviousSecretUntil), FailedInARow: w.FailedInARow,
+		TimeoutSeconds: w.TimeoutSeconds, MaxPerSecond: w.MaxPerSecond,
+		Status: w.Status, StatusReason: w.StatusReason, StatusAt: moment(w.StatusAt),
+		PreviousSecretUntil: momentPtr(w.PreviousSecretUntil),
+		FailedInARow:        w.FailedInARow, FailingSince: momentPtr(w.FailingSince),
 		Fingerprint: w.fingerprint(), CreatedAt: moment(w.CreatedAt), UpdatedAt: moment(w.UpdatedAt),
 	}
 	if len(w.Retry) > 0 {
@@ -150,9 +156,10 @@ func (s *Store) webhookFromRow(row *webhookRow) (Webhook, error) {
 	w := Webhook{
 		ID: row.ID, Tenant: row.Tenant, Provider: row.Provider, Name: row.Name, URL: row.URL, Version: row.Version,
 		Filters:        Filters{CampaignID: row.FilterCampaign, ListID: row.FilterList, SchemaID: row.FilterSchema},
-		TimeoutSeconds: row.TimeoutSeconds,
-		Status:         row.Status, StatusReason: row.StatusReason, StatusAt: time.Time(row.StatusAt),
-		PreviousSecretUntil: timePtr(row.PreviousSecretUntil), FailedInARow: row.FailedInARow,
+		TimeoutSeconds: row.TimeoutSeconds, MaxPerSecond: row.MaxPerSecond,
+		Status: row.Status, StatusReason: row.StatusReason, StatusAt: time.Time(row.StatusAt),
+		PreviousSecretUntil: timePtr(row.PreviousSecretUntil),
+		FailedInARow:        row.FailedInARow, FailingSince: timePtr(row.FailingSince),
 		CreatedAt: time.Time(row.CreatedAt), UpdatedAt: time.Time(row.UpdatedAt),
 	}
 	if row.Retry != nil {

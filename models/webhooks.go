@@ -11,8 +11,8 @@ import (
 // CreateWebhook stores a new webhook and fills in its id, times and, where they
 // are empty, its status. Conflict when the tenant has a webhook of the same
 // provider with the same URL and the same set of events; LimitExceeded when it
-// has as many webhooks as it may.
-func (s *Store) CreateWebhook(ctx context.Context, w *Webhook) error {
+// has as many webhooks as it may. The audit log says who did it.
+func (s *Store) CreateWebhook(ctx context.Context, by Actor, w *Webhook) error {
 	now := s.now()
 	if w.ID == "" {
 		w.ID = NewID(now)
@@ -25,18 +25,26 @@ func (s *Store) CreateWebhook(ctx context.Context, w *Webhook) error {
 	if err != nil {
 		return err
 	}
-	err = s.write(ctx, func(tx *gorm.DB) error {
+	err = s.writeAs(ctx, w.Tenant, func(tx *gorm.DB) error {
 		if err := s.roomForWebhook(tx, w.Tenant); err != nil {
 			return err
 		}
-		return tx.Create(&row).Error
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return s.insertAudit(tx, auditOf(by, AuditCreated, w, w.CreatedAt, changesOf(&Webhook{}, w)))
 	})
 	return sameWebhook(err)
 }
 
 // Webhook returns one webhook, with its secrets and headers.
 func (s *Store) Webhook(ctx context.Context, tenant, id string) (Webhook, error) {
-	row, err := s.webhookRow(s.read(ctx), tenant, id, "")
+	var row webhookRow
+	err := s.readAs(ctx, tenant, func(tx *gorm.DB) error {
+		var err error
+		row, err = s.webhookRow(tx, tenant, id, "")
+		return err
+	})
 	if err != nil {
 		return Webhook{}, err
 	}
@@ -76,19 +84,22 @@ func (s *Store) Webhooks(ctx context.Context, f WebhookFilter) (Page[Webhook], e
 		return Page[Webhook]{}, err
 	}
 	limit := pageLimit(f.Limit)
-	list := s.read(ctx).Table("webhooks").Where("tenant = ?", f.Tenant)
-	if f.Provider != "" {
-		list = list.Where("provider = ?", f.Provider)
-	}
-	if f.Status != "" {
-		list = list.Where("status = ?", f.Status)
-	}
-	if after != nil {
-		list = list.Where("id < ?", after.id)
-	}
 	var rows []webhookRow
-	if err := list.Order("id DESC").Limit(limit + 1).Find(&rows).Error; err != nil {
-		return Page[Webhook]{}, s.translate(err)
+	err = s.readAs(ctx, f.Tenant, func(tx *gorm.DB) error {
+		list := tx.Table("webhooks").Where("tenant = ?", f.Tenant)
+		if f.Provider != "" {
+			list = list.Where("provider = ?", f.Provider)
+		}
+		if f.Status != "" {
+			list = list.Where("status = ?", f.Status)
+		}
+		if after != nil {
+			list = list.Where("id < ?", after.id)
+		}
+		return list.Order("id DESC").Limit(limit + 1).Find(&rows).Error
+	})
+	if err != nil {
+		return Page[Webhook]{}, err
 	}
 	hooks := make([]Webhook, len(rows))
 	for i := range rows {
@@ -103,10 +114,11 @@ func (s *Store) Webhooks(ctx context.Context, f WebhookFilter) (Page[Webhook], e
 // one transaction with the row locked. An error of change undoes all and is
 // returned as it is. ID, Tenant, Provider and CreatedAt cannot be changed;
 // UpdatedAt, and StatusAt when the status changed, are set here. Conflict when
-// the change makes it the same as another webhook.
-func (s *Store) UpdateWebhook(ctx context.Context, tenant, id string, change func(*Webhook) error) (Webhook, error) {
+// the change makes it the same as another webhook. The audit log says who
+// changed what, unless nothing that a person sees has changed.
+func (s *Store) UpdateWebhook(ctx context.Context, by Actor, tenant, id string, change func(*Webhook) error) (Webhook, error) {
 	var w Webhook
-	err := s.write(ctx, func(tx *gorm.DB) error {
+	err := s.writeAs(ctx, tenant, func(tx *gorm.DB) error {
 		row, err := s.webhookRow(tx, tenant, id, s.db.dialect.lock("webhooks", false))
 		if err != nil {
 			return err
@@ -126,7 +138,14 @@ func (s *Store) UpdateWebhook(ctx context.Context, tenant, id string, change fun
 		if row, err = s.webhookToRow(&w); err != nil {
 			return err
 		}
-		return tx.Model(&row).Select("*").Updates(&row).Error
+		if err := tx.Model(&row).Select("*").Updates(&row).Error; err != nil {
+			return err
+		}
+		changed := changesOf(&before, &w)
+		if len(changed) == 0 {
+			return nil
+		}
+		return s.insertAudit(tx, auditOf(by, actionOf(&before, &w), &w, w.UpdatedAt, changed))
 	})
 	if err != nil {
 		return Webhook{}, sameWebhook(err)
@@ -142,12 +161,13 @@ const deleteChunk = 1000
 // Events stay: they may concern others. A long history goes in several
 // transactions, oldest first and the webhook itself last, because a million
 // rows in one would hold up everybody else; when it ends early, call it again.
-func (s *Store) DeleteWebhook(ctx context.Context, tenant, id string) error {
+// The audit log says who did it, and keeps all that it says of the webhook.
+func (s *Store) DeleteWebhook(ctx context.Context, by Actor, tenant, id string) error {
 	for {
 		left := false
-		err := s.write(ctx, func(tx *gorm.DB) error {
+		err := s.writeAs(ctx, tenant, func(tx *gorm.DB) error {
 			var err error
-			left, err = s.deleteSome(tx, tenant, id)
+			left, err = s.deleteSome(tx, by, tenant, id)
 			return err
 		})
 		if err != nil || !left {
@@ -158,8 +178,9 @@ func (s *Store) DeleteWebhook(ctx context.Context, tenant, id string) error {
 
 // deleteSome deletes the oldest deliveries of a webhook and, when there are no
 // others, the webhook. It says whether anything is left.
-func (s *Store) deleteSome(tx *gorm.DB, tenant, id string) (left bool, err error) {
-	if _, err := s.webhookRow(tx, tenant, id, s.db.dialect.lock("webhooks", false)); err != nil {
+func (s *Store) deleteSome(tx *gorm.DB, by Actor, tenant, id string) (left bool, err error) {
+	row, err := s.webhookRow(tx, tenant, id, s.db.dialect.lock("webhooks", false))
+	if err != nil {
 		return false, err
 	}
 	done := tx.Exec(`DELETE FROM deliveries WHERE id IN
@@ -167,7 +188,15 @@ func (s *Store) deleteSome(tx *gorm.DB, tenant, id string) (left bool, err error
 	if done.Error != nil || done.RowsAffected == deleteChunk {
 		return true, done.Error
 	}
-	return false, tx.Exec("DELETE FROM webhooks WHERE id = ?", id).Error
+	row.Headers, row.Secret, row.PreviousSecret = nil, nil, nil // what cannot be opened can still be deleted
+	w, err := s.webhookFromRow(&row)
+	if err != nil {
+		return false, err
+	}
+	if err := tx.Exec("DELETE FROM webhooks WHERE id = ?", id).Error; err != nil {
+		return false, err
+	}
+	return false, s.insertAudit(tx, auditOf(by, AuditDeleted, &w, s.now(), changesOf(&w, &Webhook{})))
 }
 
 func noWebhook() error { return errs.New(errs.NotFound, "There is no such webhook") }

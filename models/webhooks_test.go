@@ -22,8 +22,8 @@ func TestWebhookRoundTrip(t *testing.T) {
 			h.Version = "v2"
 			h.Filters = models.Filters{CampaignID: "7", ListID: "8", SchemaID: "9"}
 			h.Retry = json.RawMessage(`{"mode":"never"}`)
-			h.TimeoutSeconds = 11
-			h.PreviousSecret, h.PreviousSecretUntil = "whsec_old", &until
+			h.TimeoutSeconds, h.MaxPerSecond = 11, 12
+			h.PreviousSecret, h.PreviousSecretUntil, h.FailingSince = "whsec_old", &until, &until
 			h.Headers = map[string]string{"X-A": "1", "X-B": "zwei"}
 		})
 		require.Equal(t, models.StatusActive, hook.Status)
@@ -32,7 +32,7 @@ func TestWebhookRoundTrip(t *testing.T) {
 		require.Equal(t, "whsec_first", w.webhookNow(hook).Secret.Reveal())
 
 		bare := models.Webhook{Tenant: "acme", Provider: "akol", URL: "https://b.example", Status: models.StatusPaused}
-		require.NoError(t, w.store.CreateWebhook(t.Context(), &bare))
+		require.NoError(t, w.store.CreateWebhook(t.Context(), byTest, &bare))
 		require.Equal(t, bare, w.webhookNow(bare))
 	})
 }
@@ -43,7 +43,7 @@ func TestSameWebhookTwice(t *testing.T) {
 		again := func(change func(*models.Webhook)) error {
 			h := models.Webhook{Tenant: "acme", Provider: "standard", URL: first.URL, Events: []string{"a", "b"}}
 			change(&h)
-			return w.store.CreateWebhook(t.Context(), &h)
+			return w.store.CreateWebhook(t.Context(), byTest, &h)
 		}
 		for name, change := range map[string]func(*models.Webhook){
 			"same":             func(*models.Webhook) {},
@@ -77,7 +77,7 @@ func TestUpdateWebhook(t *testing.T) {
 		hook := w.webhook("acme")
 		other := w.webhook("acme")
 
-		changed, err := w.store.UpdateWebhook(t.Context(), "acme", hook.ID, func(h *models.Webhook) error {
+		changed, err := w.store.UpdateWebhook(t.Context(), byTest, "acme", hook.ID, func(h *models.Webhook) error {
 			require.Equal(t, "whsec_first", h.Secret.Reveal(), "change sees the secret")
 			h.Name, h.Secret, h.PreviousSecret = "New", "whsec_second", h.Secret
 			h.Headers, h.Retry = nil, json.RawMessage(`{"mode":"never"}`)
@@ -91,7 +91,7 @@ func TestUpdateWebhook(t *testing.T) {
 		require.Equal(t, hook.StatusAt, changed.StatusAt)
 		require.Nil(t, changed.Headers)
 
-		paused, err := w.store.UpdateWebhook(t.Context(), "acme", hook.ID, func(h *models.Webhook) error {
+		paused, err := w.store.UpdateWebhook(t.Context(), byTest, "acme", hook.ID, func(h *models.Webhook) error {
 			h.Status = models.StatusPaused
 			return nil
 		})
@@ -99,14 +99,14 @@ func TestUpdateWebhook(t *testing.T) {
 		require.Equal(t, paused.UpdatedAt, paused.StatusAt)
 
 		sentinel := errors.New("no")
-		_, err = w.store.UpdateWebhook(t.Context(), "acme", hook.ID, func(h *models.Webhook) error {
+		_, err = w.store.UpdateWebhook(t.Context(), byTest, "acme", hook.ID, func(h *models.Webhook) error {
 			h.Name = "lost"
 			return errs.Wrap(sentinel, errs.Invalid, "refused")
 		})
 		require.ErrorIs(t, err, sentinel)
 		requireCode(t, errs.Invalid, err)
 
-		_, err = w.store.UpdateWebhook(t.Context(), "acme", hook.ID, func(h *models.Webhook) error {
+		_, err = w.store.UpdateWebhook(t.Context(), byTest, "acme", hook.ID, func(h *models.Webhook) error {
 			h.URL, h.Events = other.URL, other.Events
 			return nil
 		})
@@ -124,7 +124,7 @@ func TestUpdatesDoNotOverwriteEachOther(t *testing.T) {
 		failures := make(chan error, changes)
 		for range changes {
 			go func() {
-				_, err := w.store.UpdateWebhook(t.Context(), "acme", hook.ID, func(h *models.Webhook) error {
+				_, err := w.store.UpdateWebhook(t.Context(), byTest, "acme", hook.ID, func(h *models.Webhook) error {
 					h.TimeoutSeconds++
 					return nil
 				})
@@ -147,7 +147,7 @@ func TestDeleteLeavesNoRow(t *testing.T) {
 		kept, keptDelivery := w.delivery("acme")
 		w.record(keptDelivery, models.StepDeliver)
 
-		require.NoError(t, w.store.DeleteWebhook(t.Context(), "acme", hook.ID))
+		require.NoError(t, w.store.DeleteWebhook(t.Context(), byTest, "acme", hook.ID))
 		for _, table := range []string{"deliveries", "attempts"} {
 			require.Zero(t, w.count("SELECT COUNT(*) FROM "+table+" WHERE webhook_id = ?", hook.ID), table)
 			require.Equal(t, 1, w.count("SELECT COUNT(*) FROM "+table+" WHERE webhook_id = ?", kept.ID), table)
@@ -155,7 +155,7 @@ func TestDeleteLeavesNoRow(t *testing.T) {
 		require.Zero(t, w.count("SELECT COUNT(*) FROM webhooks WHERE id = ?", hook.ID))
 		_, err := w.store.Event(t.Context(), "acme", d.EventID)
 		require.NoError(t, err, "events stay")
-		requireCode(t, errs.NotFound, w.store.DeleteWebhook(t.Context(), "acme", hook.ID))
+		requireCode(t, errs.NotFound, w.store.DeleteWebhook(t.Context(), byTest, "acme", hook.ID))
 		_, err = w.store.History(t.Context(), models.HistoryFilter{Tenant: "acme", WebhookID: hook.ID})
 		requireCode(t, errs.NotFound, err)
 	})
@@ -174,9 +174,9 @@ func TestDeleteOfALongHistory(t *testing.T) {
 			w.resolve(events...)
 		}
 		w.record(w.deliveryTo(hook), models.StepFailRetry)
-		requireCode(t, errs.NotFound, w.store.DeleteWebhook(t.Context(), "zeta", hook.ID))
+		requireCode(t, errs.NotFound, w.store.DeleteWebhook(t.Context(), byTest, "zeta", hook.ID))
 		require.Equal(t, 2552, w.count("SELECT COUNT(*) FROM deliveries"))
-		require.NoError(t, w.store.DeleteWebhook(t.Context(), "acme", hook.ID))
+		require.NoError(t, w.store.DeleteWebhook(t.Context(), byTest, "acme", hook.ID))
 		require.Equal(t, 1, w.count("SELECT COUNT(*) FROM deliveries"))
 		require.Zero(t, w.count("SELECT COUNT(*) FROM attempts"))
 		require.Equal(t, 1, w.count("SELECT COUNT(*) FROM webhooks"))
@@ -225,7 +225,6 @@ func TestListWebhooks(t *testing.T) {
 			{models.WebhookFilter{Tenant: "acme", Status: models.StatusBroken}, 1},
 			{models.WebhookFilter{Tenant: "acme", Status: models.StatusActive, Provider: "akol"}, 3},
 			{models.WebhookFilter{Tenant: "nobody"}, 0},
-			{models.WebhookFilter{}, 0},
 			{models.WebhookFilter{Tenant: "acme", Limit: 7}, 7},
 		} {
 			page, err := w.store.Webhooks(t.Context(), test.give)

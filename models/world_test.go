@@ -18,6 +18,9 @@ type world struct {
 	store *models.Store
 }
 
+// byTest is who changes webhooks in tests.
+var byTest = models.Actor{Kind: models.ActorToken, Name: "ann", RequestID: "req-1"}
+
 // onBoth runs a test on both databases.
 func onBoth(t *testing.T, run func(t *testing.T, w world)) {
 	t.Helper()
@@ -36,7 +39,7 @@ func (w world) webhook(tenant string, change ...func(*models.Webhook)) models.We
 	for _, c := range change {
 		c(&hook)
 	}
-	require.NoError(w.t, w.store.CreateWebhook(w.t.Context(), &hook))
+	require.NoError(w.t, w.store.CreateWebhook(w.t.Context(), byTest, &hook))
 	return hook
 }
 

@@ -34,6 +34,7 @@ type Subscription struct {
 	Headers        map[string]string // sent with every POST; names in canonical form
 	Retry          *RetryPolicy      // nil = the provider's default
 	TimeoutSeconds int               // 0 = the provider's default
+	MaxPerSecond   int               // how many attempts may begin in a second; 0 = no limit
 	Secrets        []Secret          // newest first; more than one only during a rotation overlap
 	Status         Status
 }

@@ -10,12 +10,11 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// Task queues. Workflows and the fast lane share one; the durable lane has its
-// own, so that a backlog of retries never delays a new event.
-const (
-	TaskQueue           = "posthaste"
-	DeliveriesTaskQueue = "posthaste-deliveries"
-)
+// TaskQueue is where all work of Posthaste waits. Temporal keeps workflow tasks
+// and activities of a task queue apart, so that a backlog of the durable lane
+// delays no new event; and only on the task queue of its workflow can an
+// activity start eagerly, which saves the server a write and a hop.
+const TaskQueue = "posthaste"
 
 // SignalRetryNow asks a waiting delivery to be tried at once. It carries a
 // RetryNow.

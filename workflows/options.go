@@ -71,11 +71,9 @@ func (step ledgerStep) run(ctx workflow.Context, result any) error {
 		return err
 	}
 	durably := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:             DeliveriesTaskQueue,
-		StartToCloseTimeout:   resolveTimeout,
-		RetryPolicy:           infraRetry(),
-		DisableEagerExecution: true,
-		Summary:               step.summary,
+		StartToCloseTimeout: resolveTimeout,
+		RetryPolicy:         infraRetry(),
+		Summary:             step.summary,
 	})
 	return workflow.ExecuteActivity(durably, step.activity, step.input).Get(ctx, result)
 }
@@ -105,13 +103,11 @@ func fastLane(ctx workflow.Context, slice []*delivery) workflow.Context {
 // start while a POST of the same delivery is still under way.
 func durableLane(ctx workflow.Context, tenant string, d *delivery) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:             DeliveriesTaskQueue,
-		StartToCloseTimeout:   d.timeout() + attemptSlack,
-		RetryPolicy:           infraRetry(),
-		WaitForCancellation:   true,
-		DisableEagerExecution: true,
-		Priority:              temporal.Priority{FairnessKey: tenant},
-		Summary:               d.summary(),
+		StartToCloseTimeout: d.timeout() + attemptSlack,
+		RetryPolicy:         infraRetry(),
+		WaitForCancellation: true,
+		Priority:            temporal.Priority{FairnessKey: tenant},
+		Summary:             d.summary(),
 	})
 }
 

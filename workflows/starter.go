@@ -8,20 +8,17 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"posthaste/activities"
 	"posthaste/errs"
+	"posthaste/failpoint"
 )
 
 const (
-	// startTimeout bounds one start. A loaded server answers in a second; past
-	// this the caller is better served by 503 and its own retry.
-	startTimeout = 5 * time.Second
-	// outageRetryAfter is what a caller is told to wait when Temporal is down.
-	outageRetryAfter = 2 * time.Second
 	// memoBodyHash holds the hash of a keyed event's body: it tells a repeated
 	// key from a reused one.
 	memoBodyHash = "bodyHash"
@@ -30,14 +27,18 @@ const (
 // Starter starts and steers workflows. It is all that the API knows of them.
 type Starter struct {
 	client client.Client
-	shared *coalescer // nil: every event starts its own workflow
+	outage *outage
+	data   converter.DataConverter // the client's: it reads the memo
+	shared *coalescer              // nil: every event starts its own workflow
 }
 
-// NewStarter returns a Starter on a client. For eager start the client must be
-// the one that the worker of this process runs on. With eventsPerWorkflow over 1,
-// that many events which arrive while a start is under way share the next one.
-func NewStarter(c client.Client, eventsPerWorkflow int) *Starter {
-	s := &Starter{client: c}
+// NewStarter returns a Starter on a client and the converter that the client was
+// made with. For eager start the client must be the one that the worker of this
+// process runs on. With eventsPerWorkflow over 1, that many events which arrive
+// while a start is under way share the next one.
+func NewStarter(c client.Client, data converter.DataConverter, eventsPerWorkflow int) *Starter {
+	s := &Starter{client: c, data: data}
+	s.outage = newOutage(s.alive)
 	if eventsPerWorkflow > 1 {
 		s.shared = newCoalescer(eventsPerWorkflow, func(ctx context.Context, events []activities.Event) error {
 			return s.start(ctx, workflowIDOf(events), events)
@@ -68,7 +69,7 @@ type Accepted struct {
 func (s *Starter) DeliverEvent(ctx context.Context, event activities.Event) (Accepted, error) {
 	if s.shared != nil && event.BodyHash == "" { // a keyed event needs the id that is its own
 		if err := s.shared.add(ctx, event); err != nil {
-			return Accepted{}, unavailable(err, "The event could not be accepted")
+			return Accepted{}, s.unavailable(err, "The event could not be accepted")
 		}
 		return Accepted{}, nil
 	}
@@ -78,7 +79,7 @@ func (s *Starter) DeliverEvent(ctx context.Context, event activities.Event) (Acc
 		return s.repeated(ctx, id, event)
 	}
 	if err != nil {
-		return Accepted{}, unavailable(err, "The event could not be accepted")
+		return Accepted{}, s.unavailable(err, "The event could not be accepted")
 	}
 	return Accepted{}, nil
 }
@@ -87,7 +88,7 @@ func (s *Starter) DeliverEvent(ctx context.Context, event activities.Event) (Acc
 func (s *Starter) DeliverTest(ctx context.Context, events []activities.Event) (string, error) {
 	id := TestWorkflowID(events[0].Tenant, events[0].ID)
 	if err := s.start(ctx, id, events); err != nil && !isAlreadyStarted(err) {
-		return "", unavailable(err, "The test could not be started")
+		return "", s.unavailable(err, "The test could not be started")
 	}
 	return id, nil
 }
@@ -95,13 +96,14 @@ func (s *Starter) DeliverTest(ctx context.Context, events []activities.Event) (s
 // Resend starts a workflow that sends a delivery again which settled at that
 // time. Asking twice for the same is one request.
 func (s *Starter) Resend(ctx context.Context, tenant, deliveryID string, settledAt time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	options := startOptions(ResendWorkflowID(tenant, deliveryID, settledAt), "resend · tenant "+tenant)
+	options := startOptions(tenant, ResendWorkflowID(tenant, deliveryID, settledAt), "resend · tenant "+tenant)
 	options.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeTenant.ValueSet(tenant))
-	_, err := s.client.ExecuteWorkflow(ctx, options, ResendDelivery, activities.ReopenInput{Tenant: tenant, DeliveryID: deliveryID})
+	err := s.outage.call(ctx, func(ctx context.Context) error {
+		_, err := s.client.ExecuteWorkflow(ctx, options, ResendDelivery, activities.ReopenInput{Tenant: tenant, DeliveryID: deliveryID})
+		return err
+	})
 	if err != nil && !isAlreadyStarted(err) {
-		return unavailable(err, "The delivery could not be sent again")
+		return s.unavailable(err, "The delivery could not be sent again")
 	}
 	return nil
 }
@@ -110,29 +112,31 @@ func (s *Starter) Resend(ctx context.Context, tenant, deliveryID string, settled
 // returns errs.Conflict when that workflow has ended, which means that the
 // delivery has just settled.
 func (s *Starter) RetryNow(ctx context.Context, workflowID, deliveryID string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	err := s.client.SignalWorkflow(ctx, workflowID, "", SignalRetryNow, RetryNow{DeliveryID: deliveryID})
+	err := s.outage.call(ctx, func(ctx context.Context) error {
+		return s.client.SignalWorkflow(ctx, workflowID, "", SignalRetryNow, RetryNow{DeliveryID: deliveryID})
+	})
 	var gone *serviceerror.NotFound
 	if errors.As(err, &gone) {
 		return errs.Wrap(err, errs.Conflict, "The delivery is no longer waiting; read it again")
 	}
 	if err != nil {
-		return unavailable(err, "The delivery could not be retried")
+		return s.unavailable(err, "The delivery could not be retried")
 	}
 	return nil
 }
 
 // Ready reports whether Temporal answers.
 func (s *Starter) Ready(ctx context.Context) error {
+	return s.unavailable(s.alive(ctx), "Temporal does not answer")
+}
+
+func (s *Starter) alive(ctx context.Context) error {
 	_, err := s.client.CheckHealth(ctx, &client.CheckHealthRequest{})
-	return unavailable(err, "Temporal does not answer")
+	return err
 }
 
 func (s *Starter) start(ctx context.Context, id string, events []activities.Event) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	options := startOptions(id, Summary(events))
+	options := startOptions(events[0].Tenant, id, Summary(events))
 	attributes := []temporal.SearchAttributeUpdate{AttributeTenant.ValueSet(events[0].Tenant)}
 	if same(events, func(e activities.Event) string { return e.Provider }) {
 		attributes = append(attributes, AttributeProvider.ValueSet(events[0].Provider))
@@ -146,7 +150,11 @@ func (s *Starter) start(ctx context.Context, id string, events []activities.Even
 		}
 	}
 	options.TypedSearchAttributes = temporal.NewSearchAttributes(attributes...)
-	_, err := s.client.ExecuteWorkflow(ctx, options, DeliverEvent, DeliverEventInput{Events: events})
+	err := s.outage.call(ctx, func(ctx context.Context) error {
+		_, err := s.client.ExecuteWorkflow(ctx, options, DeliverEvent, DeliverEventInput{Events: events})
+		return err
+	})
+	failpoint.Here(failpoint.AfterStart)
 	return err
 }
 
@@ -157,7 +165,9 @@ func same(events []activities.Event, of func(activities.Event) string) bool {
 
 // startOptions are those of every workflow of ours. No execution timeout: it
 // would add a timer row per workflow and end deliveries that still have time.
-func startOptions(id, summary string) client.StartWorkflowOptions {
+// The fairness key shares out what has to wait for a worker: after an outage, a
+// tenant with ten events does not queue behind one with a hundred thousand.
+func startOptions(tenant, id, summary string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID:                                       id,
 		TaskQueue:                                TaskQueue,
@@ -165,21 +175,24 @@ func startOptions(id, summary string) client.StartWorkflowOptions {
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		Priority:                                 temporal.Priority{FairnessKey: tenant},
 		StaticSummary:                            summary,
 	}
 }
 
 // repeated compares the event with the one that holds its id.
 func (s *Starter) repeated(ctx context.Context, id string, event activities.Event) (Accepted, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	described, err := s.client.DescribeWorkflowExecution(ctx, id, "")
+	var described *workflowservice.DescribeWorkflowExecutionResponse
+	err := s.outage.call(ctx, func(ctx context.Context) (err error) {
+		described, err = s.client.DescribeWorkflowExecution(ctx, id, "")
+		return err
+	})
 	if err != nil {
-		return Accepted{}, unavailable(err, "The earlier event of this key could not be read")
+		return Accepted{}, s.unavailable(err, "The earlier event of this key could not be read")
 	}
 	var hash string
 	if payload, ok := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[memoBodyHash]; ok {
-		if err := converter.GetDefaultDataConverter().FromPayload(payload, &hash); err != nil {
+		if err := s.data.FromPayload(payload, &hash); err != nil {
 			return Accepted{}, errs.Wrap(err, errs.Internal, "The earlier event of this key could not be read")
 		}
 	}
@@ -195,7 +208,7 @@ func isAlreadyStarted(err error) bool {
 
 // unavailable codes an error of the Temporal client: a request that the server
 // refuses as wrong is a fault of ours, anything else an outage.
-func unavailable(err error, message string) error {
+func (s *Starter) unavailable(err error, message string) error {
 	if err == nil {
 		return nil
 	}
@@ -203,5 +216,5 @@ func unavailable(err error, message string) error {
 	if errors.As(err, &refused) {
 		return errs.Wrap(err, errs.Internal, "%s", message)
 	}
-	return &errs.Error{Code: errs.Unavailable, Message: message + "; try again shortly", RetryAfter: outageRetryAfter, Cause: err}
+	return &errs.Error{Code: errs.Unavailable, Message: message + "; try again shortly", RetryAfter: s.outage.retryAfter(), Cause: err}
 }

@@ -43,6 +43,9 @@ func (d dataDir) keyset(given string) (string, error) {
 	if _, err := keys.Open(check, []byte(fileCheck)); err != nil {
 		return "", failed(err, "%s does not hold the keys that sealed the webhook secrets in %s: restore it, or delete the data directory to start anew", origin, d.file(fileDatabase))
 	}
+	if !keys.Current(check) {
+		return line, d.sealCheck(keys) // or the old key could never be retired
+	}
 	return line, nil
 }
 

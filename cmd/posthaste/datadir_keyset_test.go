@@ -23,9 +23,14 @@ func TestDataDirKnowsItsKeyset(t *testing.T) {
 		{"rotated", func(t *testing.T, dir dataDir) {
 			line, err := os.ReadFile(dir.file(fileKeyset))
 			require.NoError(t, err)
-			rotated, err := keyset.Rotate(string(line))
-			require.NoError(t, err)
-			overwrite(t, dir, rotated)
+			rotated := string(line)
+			for _, step := range []func(string) (string, error){keyset.Add, keyset.Promote, keyset.Retire} {
+				_, err = dir.keyset("")
+				require.NoError(t, err)
+				rotated, err = step(rotated)
+				require.NoError(t, err)
+				overwrite(t, dir, rotated)
+			}
 		}, nil, ""},
 		{"given as a variable", remove, func(line string) string { return line }, ""},
 		{"gone", remove, nil, "keyset is gone"},

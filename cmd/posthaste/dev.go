@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -58,6 +57,7 @@ type devSession struct {
 	console
 	closers cleanup
 	dir     dataDir
+	base    string // URL under which the API is reached from this machine
 	target  string // URL of the demo receiver; "" without one
 	started bool
 }
@@ -81,6 +81,7 @@ func (s *devSession) run(ctx context.Context) error {
 		return err
 	}
 	s.closers.push("listener", func() error { return ignoreClosed(listener.Close()) })
+	s.base = browsable(listener.Addr())
 	if err := s.startReceiver(ctx); err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (s *devSession) run(ctx context.Context) error {
 		return err
 	}
 	s.say("  Posthaste API and worker started\n")
-	if err := s.welcome(ctx, parts, listener.Addr()); err != nil {
+	if err := s.welcome(ctx, parts); err != nil {
 		return err
 	}
 	s.started = true
@@ -170,7 +171,7 @@ func (s *devSession) startTemporal(ctx context.Context) (temporalDev, *child, er
 		return temporalDev{}, nil, fmt.Errorf("find our own executable: %w", err)
 	}
 	path, _ := s.lookupEnv("PATH")
-	server := temporalDev{dir: s.dir, environ: childEnvironment(s.lookupEnv)}
+	server := temporalDev{dir: s.dir, codec: s.base + api.PathCodec, environ: childEnvironment(s.lookupEnv)}
 	if server.cli, err = findTemporalCLI(s.TemporalCLI, executable, path); err != nil {
 		return temporalDev{}, nil, err
 	}
@@ -204,9 +205,9 @@ func (s *devSession) migrate(ctx context.Context, settings config.Config) error 
 }
 
 // welcome makes the demo webhook and prints where everything is.
-func (s *devSession) welcome(ctx context.Context, parts *system, address net.Addr) error {
-	settings, base := parts.settings, browsable(address)
-	token, err := api.MintToken(settings.JWTSecret.Reveal(), demoTenant, false, demoTokenLife, time.Now())
+func (s *devSession) welcome(ctx context.Context, parts *system) error {
+	settings, base := parts.settings, s.base
+	token, err := api.MintToken(tokenRules(settings.Signing), api.Grant{Tenant: demoTenant, Subject: "dev", TTL: demoTokenLife}, time.Now())
 	if err != nil {
 		return err
 	}
@@ -228,7 +229,7 @@ func (s *devSession) welcome(ctx context.Context, parts *system, address net.Add
 	s.say("\nPosthaste runs; Ctrl-C stops it, and its data stays.\n\n")
 	s.say("  API          %s/api\n", base)
 	s.say("  API docs     %s/api/docs\n", base)
-	s.say("  Temporal UI  %s\n", settings.TemporalUIURL)
+	s.say("  Temporal UI  %s (to read payloads, sign in: %s)\n", settings.TemporalUIURL, base+api.PathCodec)
 	if s.target != "" {
 		s.say("  Receiver     %s (webhook %q of tenant %s)\n", s.target, demoName, demoTenant)
 	}

@@ -26,6 +26,7 @@ type metrics struct {
 	took     *prometheus.HistogramVec
 	requests *prometheus.CounterVec
 	answered *prometheus.HistogramVec
+	shed     prometheus.Counter
 }
 
 // Buckets of the histograms, in seconds: an attempt ends after 30 s unless its
@@ -61,6 +62,9 @@ func newMetrics(providers []string, stats func() models.Stats) *metrics {
 		answered: measure.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "posthaste_http_request_duration_seconds", Help: "Time to answer a request.", Buckets: requestBuckets,
 		}, []string{"method", "route"}),
+		shed: measure.NewCounter(prometheus.CounterOpts{
+			Name: "posthaste_http_shed_total", Help: "Requests turned away because too many were under way.",
+		}),
 	}
 	for _, provider := range providers {
 		m.accepted.WithLabelValues(provider)
@@ -119,3 +123,6 @@ func (m *metrics) Requested(method, route string, status int, took time.Duration
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status/100)+"xx").Inc()
 	m.answered.WithLabelValues(method, route).Observe(took.Seconds())
 }
+
+// Shed counts a request that was turned away because too many were under way.
+func (m *metrics) Shed() { m.shed.Inc() }

@@ -41,6 +41,7 @@ func TestMetricsBeginAtZeroAndCount(t *testing.T) {
 		`posthaste_attempts_total{outcome="unknown",provider="standard"} 0`,
 		`posthaste_attempt_duration_seconds_count{provider="standard"} 0`,
 		`posthaste_ledger_commits_total 0`,
+		`posthaste_http_shed_total 0`,
 	})
 
 	m.Accepted("akol")
@@ -48,6 +49,7 @@ func TestMetricsBeginAtZeroAndCount(t *testing.T) {
 	m.Attempted("akol", webhook.Unknown, 0)
 	m.Requested(http.MethodGet, "/api/events/:id", 404, 3*time.Millisecond)
 	m.Requested("", "", 404, time.Millisecond)
+	m.Shed()
 	stats = models.Stats{Commits: 2, Records: 7, Alone: 1, Waiting: 4, InFlight: 3}
 	require.Subset(t, scrapeHandler(t, handler), []string{
 		`posthaste_events_accepted_total{provider="akol"} 1`,
@@ -59,6 +61,7 @@ func TestMetricsBeginAtZeroAndCount(t *testing.T) {
 		`posthaste_http_requests_total{method="GET",route="/api/events/:id",status="4xx"} 1`,
 		`posthaste_http_requests_total{method="",route="",status="4xx"} 1`,
 		`posthaste_http_request_duration_seconds_count{method="GET",route="/api/events/:id"} 1`,
+		`posthaste_http_shed_total 1`,
 		`posthaste_ledger_commits_total 2`,
 		`posthaste_ledger_records_total 7`,
 		`posthaste_ledger_records_alone_total 1`,

@@ -45,7 +45,7 @@ func (m migrateUpCommand) Run(ctx context.Context, c console) error {
 	if m.SkipTemporal {
 		return nil
 	}
-	client, err := dialTemporal(ctx, m.Temporal, slog.New(slog.DiscardHandler))
+	client, err := dialTemporal(ctx, m.Temporal, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,8 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run in production: API, worker, or both in one process."`
 	Migrate migrateCommand `cmd:"" help:"Bring database and Temporal up to date, or show how they stand."`
 	Token   tokenCommand   `cmd:"" help:"Print a JWT for a tenant."`
-	Keygen  keygenCommand  `cmd:"" help:"Print a line for POSTHASTE_ENCRYPTION_KEYSET."`
+	Keygen  keygenCommand  `cmd:"" help:"Print a line for POSTHASTE_ENCRYPTION_KEYSET, or take a step of rotating the keys."`
+	Rewrap  rewrapCommand  `cmd:"" help:"Seal what is in the database with the key that seals now: a step of rotating the keys."`
 	Health  healthCommand  `cmd:"" help:"Ask a running Posthaste whether it is ready; for container health checks."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 

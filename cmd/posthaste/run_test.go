@@ -37,7 +37,7 @@ func TestHelp(t *testing.T) {
 		got := call(t, nil, args...)
 		require.Equal(t, exitOK, got.code)
 		require.Empty(t, got.errors)
-		for _, command := range []string{"dev", "serve", "migrate up", "migrate status", "token", "keygen", "version"} {
+		for _, command := range []string{"dev", "serve", "migrate up", "migrate status", "token", "keygen", "rewrap", "version"} {
 			require.Contains(t, got.out, "\n  "+command, command)
 		}
 	}
@@ -101,19 +101,25 @@ func TestKeygenPrintsOneLineThatWorks(t *testing.T) {
 	require.NoError(t, err)
 
 	env := map[string]string{"POSTHASTE_ENCRYPTION_KEYSET": strings.TrimSpace(got.out)}
-	rotated := call(t, env, "keygen", "--rotate")
-	require.Equal(t, exitOK, rotated.code)
-	require.NotEqual(t, got.out, rotated.out)
-	keys, err = keyset.Parse(rotated.out)
-	require.NoError(t, err)
-	plain, err := keys.Open(sealed, nil)
-	require.NoError(t, err)
-	require.Equal(t, "before", string(plain))
+	for _, step := range []string{"--add", "--promote", "--retire"} {
+		next := call(t, env, "keygen", step)
+		require.Equal(t, exitOK, next.code, next.errors)
+		require.NotEqual(t, env["POSTHASTE_ENCRYPTION_KEYSET"], strings.TrimSpace(next.out))
+		keys, err = keyset.Parse(next.out)
+		require.NoError(t, err)
+		_, err = keys.Open(sealed, nil)
+		require.Equal(t, step == "--retire", err != nil, step)
 
-	empty := call(t, nil, "keygen", "--rotate")
-	require.Equal(t, exitFailure, empty.code)
-	require.Empty(t, empty.out)
-	require.Contains(t, empty.errors, "POSTHASTE_ENCRYPTION_KEYSET")
+		again := call(t, map[string]string{"POSTHASTE_ENCRYPTION_KEYSET": strings.TrimSpace(next.out)}, "keygen", step)
+		require.Equal(t, exitFailure, again.code, "a step taken twice is a mistake")
+		require.Empty(t, again.out)
+		none := call(t, nil, "keygen", step)
+		require.Equal(t, exitFailure, none.code)
+		require.Empty(t, none.out)
+		require.Contains(t, none.errors, "POSTHASTE_ENCRYPTION_KEYSET")
+		env["POSTHASTE_ENCRYPTION_KEYSET"] = strings.TrimSpace(next.out)
+	}
+	require.Equal(t, exitUsage, call(t, env, "keygen", "--add", "--promote").code)
 }
 
 func TestTokenPrintsAJWTAlone(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 
 	"posthaste/config"
+	"posthaste/errs"
 	"posthaste/keyset"
+	"posthaste/models"
 )
 
 type serveCommand struct {
@@ -36,6 +38,19 @@ func (s serveCommand) Run(ctx context.Context, c console) (err error) {
 	closers.logger = logger
 	logger.Info("serving", "role", string(s.Role), "address", listener.Addr().String(), "version", userAgent())
 	return parts.wait(ctx)
+}
+
+// checkKeys refuses a keyset that does not open what is in the database: each
+// delivery would fail for it, and what is sealed here nobody else could open.
+func checkKeys(ctx context.Context, store *models.Store, database config.Secret) error {
+	err := store.CheckKeys(ctx)
+	if errs.Is(err, errs.Internal) {
+		return failed(err, "POSTHASTE_ENCRYPTION_KEYSET does not hold the keys that sealed the webhook secrets in the database %s: give this process the line that the others have", redacted(database))
+	}
+	if err != nil {
+		return databaseFailure(database, err)
+	}
+	return nil
 }
 
 // checkKeyset reports a keyset that cannot be read beside all other problems;

@@ -20,8 +20,9 @@ const (
 	writeTimeout      = 60 * time.Second // past the slowest answer, with its request read
 	idleTimeout       = 2 * time.Minute  // above what load balancers keep, so that they close first
 	maxHeaderBytes    = 32 << 10         // a token and cookies of other applications
-	// shutdownGrace lets requests under way finish; the longest waits 5 s for
-	// Temporal and 5 s for the database.
+	maxConnections    = 4096             // some 30 KiB each; room for four times the requests that are let in
+	// shutdownGrace lets requests under way finish: all but a batch are answered
+	// 10 s after their body has arrived.
 	shutdownGrace = 15 * time.Second
 	// probeTimeout bounds one readiness check of a worker.
 	probeTimeout = 2 * time.Second
@@ -43,6 +44,7 @@ func serveHTTP(listener net.Listener, handler http.Handler, logger *slog.Logger)
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ConnState:         newConnections(maxConnections).changed,
 	}}
 	go func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

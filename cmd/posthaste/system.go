@@ -16,6 +16,7 @@ import (
 
 	"posthaste/activities"
 	"posthaste/api"
+	"posthaste/codec"
 	"posthaste/config"
 	"posthaste/keyset"
 	"posthaste/models"
@@ -52,6 +53,7 @@ type system struct {
 	metrics   *metrics
 	client    client.Client
 	starter   *workflows.Starter
+	keys      *keyset.Keyset
 	worker    *worker.Worker // nil in role api
 	server    *server
 }
@@ -87,8 +89,16 @@ func (s *system) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.keys = keys
 	if s.providers, err = provider.Load(s.settings.ProvidersDir); err != nil {
 		return err
+	}
+	span, given, err := s.settings.BrokenSpan()
+	if err != nil {
+		return fmt.Errorf("POSTHASTE_BROKEN_AFTER %w", err)
+	}
+	if given {
+		s.providers.OverrideFailingFor(span)
 	}
 	s.store, err = models.Open(ctx, models.Options{
 		URL: s.settings.DatabaseURL.Reveal(), Sealer: keys, Now: time.Now, Logger: s.logger,
@@ -100,14 +110,17 @@ func (s *system) openParts(ctx context.Context) error {
 		return openFailure(s.settings.DatabaseURL, err)
 	}
 	s.closers.push("database", s.store.Close)
+	if err := checkKeys(ctx, s.store, s.settings.DatabaseURL); err != nil {
+		return err
+	}
 	s.metrics = newMetrics(s.providers.Names(), s.store.Stats)
 
 	sdkLogger := slog.New(quietPolls{s.logger.Handler(), s.stopping.Load})
-	if s.client, err = dialTemporal(ctx, s.settings.Temporal, sdkLogger); err != nil {
+	if s.client, err = dialTemporal(ctx, s.settings.Temporal, keys, sdkLogger); err != nil {
 		return err
 	}
 	s.closers.pushFunc("Temporal client", s.client.Close)
-	s.starter = workflows.NewStarter(s.client, s.settings.EventsPerWorkflow)
+	s.starter = workflows.NewStarter(s.client, codec.DataConverter(keys), s.settings.EventsPerWorkflow)
 	missing, err := missingAttributes(ctx, s.client, s.settings.TemporalNamespace)
 	switch {
 	case err != nil: // hosted Temporal may keep its operator service to itself
@@ -123,7 +136,11 @@ func (s *system) startWorker() error {
 	if err != nil {
 		return fmt.Errorf("POSTHASTE_ALLOW_NETWORKS %w", err)
 	}
-	sender := send.New(send.Options{AllowNetworks: networks})
+	options := send.Options{AllowNetworks: networks}
+	if s.settings.DNSServer != "" {
+		options.Resolver = send.ResolverAt(s.settings.DNSServer)
+	}
+	sender := send.New(options)
 	s.closers.pushFunc("sender", sender.Close)
 	effects, err := activities.New(activities.Deps{
 		Store: s.store, Providers: s.providers, Sender: sender, Meter: s.metrics,
@@ -164,7 +181,10 @@ func (s *system) newAPI(ctx context.Context) (http.Handler, error) {
 		DefaultProvider:   s.settings.Provider,
 		URLRules:          provider.URLRules{AllowHTTP: s.settings.AllowHTTP, AllowNetworks: networks},
 		JWTSecret:         s.settings.JWTSecret.Reveal(),
+		JWTAudience:       s.settings.JWTAudience,
+		JWTIssuer:         s.settings.JWTIssuer,
 		KeySet:            keySet,
+		Codec:             codec.New(s.keys),
 		Checks:            s.checks(),
 		Meter:             s.metrics,
 		Metrics:           s.metrics.handler(s.logger),

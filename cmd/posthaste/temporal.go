@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
+	"posthaste/codec"
 	"posthaste/config"
 	"posthaste/workflows"
 )
@@ -25,14 +26,22 @@ const temporalDial = 15 * time.Second
 
 // dialTemporal connects to Temporal, and says in one sentence why it cannot. A
 // client that was dialled, other than a lazy one, can start workflows eagerly.
-func dialTemporal(ctx context.Context, settings config.Temporal, logger *slog.Logger) (client.Client, error) {
+// With a sealer, all that it gives to Temporal is sealed; without one it is for
+// looking after the namespace, not for workflows.
+func dialTemporal(ctx context.Context, settings config.Temporal, sealer codec.Sealer, logger *slog.Logger) (client.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, temporalDial)
 	defer cancel()
-	c, err := client.DialContext(ctx, client.Options{
+	options := client.Options{
 		HostPort:  settings.TemporalAddress,
 		Namespace: settings.TemporalNamespace,
 		Logger:    sdklog.NewStructuredLogger(logger),
-	})
+
+		ConnectionOptions: temporalConnection(),
+	}
+	if sealer != nil {
+		options.DataConverter, options.FailureConverter = codec.DataConverter(sealer), codec.FailureConverter(sealer)
+	}
+	c, err := client.DialContext(ctx, options)
 	if err != nil {
 		return nil, failed(err, "Temporal does not answer at %s: start it, or correct --temporal-address (POSTHASTE_TEMPORAL_ADDRESS)", settings.TemporalAddress)
 	}

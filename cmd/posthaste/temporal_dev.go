@@ -31,6 +31,7 @@ type temporalDev struct {
 	dir     dataDir
 	port    int
 	uiPort  int
+	codec   string   // the endpoint that opens payloads for Web UI
 	environ []string // what the child gets to see
 }
 
@@ -46,6 +47,7 @@ func (t temporalDev) args() []string {
 	args := []string{
 		"server", "start-dev",
 		"--ip", loopback, "--port", strconv.Itoa(t.port), "--ui-port", strconv.Itoa(t.uiPort),
+		"--ui-codec-endpoint", t.codec,
 		"--db-filename", t.dir.file(fileTemporalDB),
 		"--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL",
 		"--log-level", "warn",

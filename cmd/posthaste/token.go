@@ -14,6 +14,7 @@ import (
 
 type tokenCommand struct {
 	Tenant  string        `required:"" placeholder:"NAME" help:"The tenant that the token speaks for."`
+	Subject string        `placeholder:"NAME" help:"Who will use it; the audit log of webhooks names them."`
 	Admin   bool          `help:"Let it use /api/admin, too."`
 	TTL     time.Duration `name:"ttl" default:"24h" help:"How long it is valid."`
 	DataDir string        `default:".posthaste" help:"Without a secret, take that of posthaste dev in this folder."`
@@ -22,19 +23,24 @@ type tokenCommand struct {
 
 // Run prints the token on stdout and nothing else.
 func (t tokenCommand) Run(c console) error {
-	secret := t.JWTSecret.Reveal()
-	if secret == "" {
+	rules := tokenRules(t.Signing)
+	if rules.Secret == "" {
 		var err error
-		if secret, err = developmentSecret(t.DataDir); err != nil {
+		if rules.Secret, err = developmentSecret(t.DataDir); err != nil {
 			return err
 		}
 	}
-	token, err := api.MintToken(secret, t.Tenant, t.Admin, t.TTL, time.Now())
+	token, err := api.MintToken(rules, api.Grant{Tenant: t.Tenant, Subject: t.Subject, Admin: t.Admin, TTL: t.TTL}, time.Now())
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(c.out, token)
 	return err
+}
+
+// tokenRules are the settings of our own tokens, as the API takes them.
+func tokenRules(s config.Signing) api.TokenRules {
+	return api.TokenRules{Secret: s.JWTSecret.Reveal(), Audience: s.JWTAudience, Issuer: s.JWTIssuer}
 }
 
 // developmentSecret reads the secret that `posthaste dev` made for itself.

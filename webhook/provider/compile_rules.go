@@ -70,20 +70,27 @@ func checkDeliveryRules(doc *document, s Schema) {
 	if !slices.Contains([]GoneRule{GoneFailure, GonePause, GoneFinal}, s.Gone) {
 		doc.fault("gone", "must be failure, pause or final")
 	}
-	switch {
-	case s.Broken.AfterFailedAttempts < 0:
-		doc.fault("broken.afterFailedAttempts", "must not be negative")
-	case s.Broken.AfterFailedAttempts > 0 && s.Broken.HealedBy != "edit":
-		doc.fault("broken.healedBy", "must be edit")
-	case s.Broken.AfterFailedAttempts == 0 && s.Broken.HealedBy != "":
-		doc.fault("broken.healedBy", "has no meaning without afterFailedAttempts")
-	}
+	checkBrokenRule(doc, s.Broken)
 	for i, filter := range s.Filters {
 		if !slices.Contains([]Filter{FilterCampaign, FilterList, FilterSchema}, filter) {
 			doc.fault(fmt.Sprintf("filters[%d]", i), "must be campaignId, listId or schemaId")
 		}
 	}
 	checkAttributeRules(doc, "attributes", s.Attributes)
+}
+
+func checkBrokenRule(doc *document, rule BrokenRule) {
+	never := rule.AfterFailedAttempts == 0 && rule.AfterFailingFor == 0
+	switch {
+	case rule.AfterFailedAttempts < 0:
+		doc.fault("broken.afterFailedAttempts", "must not be negative")
+	case rule.AfterFailingFor < 0:
+		doc.fault("broken.afterFailingFor", "must not be negative")
+	case never && rule.HealedBy != "":
+		doc.fault("broken.healedBy", "has no meaning without afterFailedAttempts or afterFailingFor")
+	case !never && !slices.Contains([]Cure{HealedByEdit, HealedByResume}, rule.HealedBy):
+		doc.fault("broken.healedBy", "must be edit or resume")
+	}
 }
 
 func checkURLSchema(doc *document, s URLSchema) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -114,6 +115,9 @@ func parent(path string) string {
 
 // kindName is a Go type in the words of YAML.
 func kindName(t reflect.Type) string {
+	if t == reflect.TypeFor[time.Duration]() {
+		return "a span such as 120h"
+	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"

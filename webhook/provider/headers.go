@@ -25,7 +25,7 @@ const commonDeliveryHeader = "X-Delivery-Id"
 // could set them could break the request or pass for another.
 var ownHeaders = []string{
 	"Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect",
-	"Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent", commonDeliveryHeader,
+	"Host", "Http2-Settings", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent", commonDeliveryHeader,
 }
 
 // ownPrefixes are the beginnings of names that are ours or the connection's.
@@ -69,8 +69,11 @@ func (p *Profile) checkHeader(canonical, value string, twice bool) string {
 	return ""
 }
 
+// isOwnHeader reads an underscore as a hyphen, as receivers behind CGI and WSGI
+// do: to them Webhook_Id is the webhook-id.
 func (p *Profile) isOwnHeader(canonical string) bool {
-	return p.reserved[canonical] || isConnectionHeader(canonical)
+	hyphened := http.CanonicalHeaderKey(strings.ReplaceAll(canonical, "_", "-"))
+	return p.reserved[canonical] || p.reserved[hyphened] || isConnectionHeader(hyphened)
 }
 
 func isConnectionHeader(canonical string) bool {

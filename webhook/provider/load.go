@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"posthaste/errs"
 )
@@ -25,6 +26,17 @@ var shipped embed.FS
 
 // Registry holds every provider there is.
 type Registry struct{ profiles map[string]*Profile }
+
+// OverrideFailingFor replaces the span of failures after which a webhook is
+// broken in every profile that has one; 0 switches it off. It is for the start,
+// before the registry is used.
+func (r *Registry) OverrideFailingFor(span time.Duration) {
+	for _, p := range r.profiles {
+		if p.schema.Broken.AfterFailingFor > 0 {
+			p.schema.Broken.AfterFailingFor = span
+		}
+	}
+}
 
 // Load reads the shipped profiles and those of the operator's folder ("" =
 // none), where every *.yaml and *.yml is one. The error names every mistake in

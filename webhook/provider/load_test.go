@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,7 +61,11 @@ func TestProfileMistakes(t *testing.T) {
 		{"timeout over the longest", "defaultSeconds: 10", "defaultSeconds: 21", "timeout.defaultSeconds", "maxSeconds"},
 		{"unknown gone rule", "gone: failure", "gone: delete", "gone", "must be failure"},
 		{"negative broken rule", "afterFailedAttempts: 5", "afterFailedAttempts: -5", "broken.afterFailedAttempts", "negative"},
-		{"broken without a cure", "healedBy: edit", "healedBy: time", "broken.healedBy", "must be edit"},
+		{"broken without a cure", "healedBy: edit", "healedBy: time", "broken.healedBy", "must be edit or resume"},
+		{"cure of nothing", "afterFailedAttempts: 5", "afterFailedAttempts: 0", "broken.healedBy", "has no meaning"},
+		{"negative span", "afterFailedAttempts: 5", "afterFailingFor: -1h", "broken.afterFailingFor", "negative"},
+		{"span without a unit", "afterFailedAttempts: 5", "afterFailingFor: 120", "", "must be a span such as 120h, not a number"},
+		{"span in days", "afterFailedAttempts: 5", "afterFailingFor: 5d", "", "duration"},
 		{"header of the connection", "name: X-Acme-Region", "name: Host", "headers[0]", "set by Posthaste"},
 		{"header with a line break", "value: eu-1", `value: "a\nb"`, "headers[0]", "no header may hold"},
 		{"header twice", "name: X-Acme-Region", "name: acme-signature", "versions[0].signing", "set twice"},
@@ -215,4 +220,17 @@ func FuzzProfile(f *testing.F) {
 			require.NoError(t, err)
 		}
 	})
+}
+
+// TestOverrideFailingFor: only profiles that have a span get another one.
+func TestOverrideFailingFor(t *testing.T) {
+	t.Parallel()
+	registry, err := provider.Load("")
+	require.NoError(t, err)
+	for _, span := range []time.Duration{time.Hour, 0} {
+		registry.OverrideFailingFor(span)
+		require.Equal(t, provider.BrokenRule{AfterFailingFor: span, HealedBy: provider.HealedByResume}, profile(t, registry, "standard").Broken())
+		require.Equal(t, provider.BrokenRule{AfterFailedAttempts: 5, HealedBy: provider.HealedByEdit}, profile(t, registry, "aktify").Broken())
+		require.Zero(t, profile(t, registry, "actiwapi").Broken())
+	}
 }

@@ -170,6 +170,7 @@ func TestShippedProfiles(t *testing.T) {
 	standard := profile(t, registry, "standard")
 	require.True(t, standard.AnyEvent())
 	require.Equal(t, provider.GonePause, standard.Gone())
+	require.Equal(t, provider.BrokenRule{AfterFailingFor: 120 * time.Hour, HealedBy: provider.HealedByResume}, standard.Broken())
 	require.True(t, standard.SeveralSignatures())
 	require.Equal(t, []int{5, 300, 1800, 7200, 18000, 36000, 36000}, standard.Policy(webhook.Subscription{}).DelaysSeconds)
 	require.Equal(t, 30*time.Second, standard.Timeout(webhook.Subscription{}))

@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"time"
+
 	"posthaste/webhook"
 	"posthaste/webhook/payload"
 	"posthaste/webhook/signing"
@@ -210,13 +212,26 @@ const (
 	GoneFinal   GoneRule = "final"   // status gone for good; delete and create anew
 )
 
-// BrokenRule says when a webhook that keeps failing gets status broken. An edit
-// of the webhook heals it.
+// BrokenRule says when a webhook that keeps failing gets status broken: by
+// number, by time, or by whichever of both comes first. Making it active again
+// always heals it.
 type BrokenRule struct {
 	// AfterFailedAttempts in a row; 0 = never.
-	AfterFailedAttempts int    `yaml:"afterFailedAttempts"`
-	HealedBy            string `yaml:"healedBy"` // edit, or absent when never broken
+	AfterFailedAttempts int `yaml:"afterFailedAttempts"`
+	// AfterFailingFor is a span with two failures or more and no success; 0 =
+	// never.
+	AfterFailingFor time.Duration `yaml:"afterFailingFor"`
+	HealedBy        Cure          `yaml:"healedBy"` // absent when never broken
 }
+
+// Cure says what heals a broken webhook.
+type Cure string
+
+// The two cures.
+const (
+	HealedByEdit   Cure = "edit"   // any change of the webhook by a person
+	HealedByResume Cure = "resume" // nothing but making it active again
+)
 
 // SecretMode says where a webhook's secret comes from.
 type SecretMode string

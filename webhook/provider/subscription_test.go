@@ -136,6 +136,7 @@ func TestHeaders(t *testing.T) {
 		"Host", "host", "Content-Length", "Content-Type", "content-encoding", "User-Agent", "Transfer-Encoding", "Connection",
 		"TE", "te", "Trailer", "Upgrade", "Expect", "Keep-Alive", "Accept-Encoding", "Proxy-Authorization", "proxy-connection",
 		"webhook-id", "Webhook-Signature", "webhook-anything", "x-delivery-id",
+		"HTTP2-Settings", "Content_Length", "transfer_encoding", "WEBHOOK_ID", "webhook-_id", "X_Delivery-Id", "proxy_authorization",
 		"", " ", "X Team", "X-Team:", "X-Täam", "X-Team\r\nHost", strings.Repeat("x", 129),
 	} {
 		for _, by := range []string{"standard", "legacy"} {
@@ -143,6 +144,7 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"headers.acme-signature"}, refused("acme", map[string]string{"acme-signature": "x"}))
+	require.Equal(t, []string{"headers.acme_signature"}, refused("acme", map[string]string{"acme_signature": "x"}))
 	require.Equal(t, []string{"headers.X-Acme-Region"}, refused("acme", map[string]string{"X-Acme-Region": "x"}))
 	require.Equal(t, []string{"headers.X-Webhook-Signature"}, refused("actiwapi", map[string]string{"X-Webhook-Signature": "x"}))
 	require.Empty(t, refused("standard", map[string]string{"X-Webhook-Signature": "x", "Acme-Signature": "y"}))

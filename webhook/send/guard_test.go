@@ -67,7 +67,7 @@ func TestForbidden(t *testing.T) {
 
 func TestForbiddenAddressesAreNotDialled(t *testing.T) {
 	t.Parallel()
-	s := newSender(t, func(o *Options) { o.AllowNetworks = nil })
+	s, w := witnessed(t, failing(dnsmessage.RCodeNameError))
 	for _, literal := range forbidden {
 		host := strings.ReplaceAll(literal, "%", "%25")
 		if strings.Contains(host, ":") {
@@ -77,6 +77,7 @@ func TestForbiddenAddressesAreNotDialled(t *testing.T) {
 			got := s.Send(t.Context(), post(scheme+"://"+host+":9/"))
 			require.Equal(t, webhook.Rejected, got.Outcome.Kind, "%s: %s", literal, got.Outcome.Detail)
 			require.Equal(t, webhook.ReasonForbiddenAddress, got.Outcome.Reason, literal)
+			require.Empty(t, w.dialled(), literal)
 		}
 	}
 }

@@ -201,24 +201,27 @@ func (respond nameServer) resolver(tb testing.TB) *net.Resolver {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(tb, err)
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		for buffer := make([]byte, 1500); ; {
-			n, from, err := conn.ReadFrom(buffer)
-			if err != nil {
-				return
-			}
-			if respond == nil {
-				continue
-			}
-			if reply, ok := respond.reply(buffer[:n]); ok {
-				_, _ = conn.WriteTo(reply, from)
-			}
-		}
-	})
+	wg.Go(func() { respond.serve(conn) })
 	tb.Cleanup(func() { _ = conn.Close(); wg.Wait() })
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
 	}}
+}
+
+// serve answers queries until the connection is closed.
+func (respond nameServer) serve(conn net.PacketConn) {
+	for buffer := make([]byte, 1500); ; {
+		n, from, err := conn.ReadFrom(buffer)
+		if err != nil {
+			return
+		}
+		if respond == nil {
+			continue
+		}
+		if reply, ok := respond.reply(buffer[:n]); ok {
+			_, _ = conn.WriteTo(reply, from)
+		}
+	}
 }
 
 func (respond nameServer) reply(query []byte) ([]byte, bool) {

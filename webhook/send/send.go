@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"posthaste/webhook"
@@ -102,12 +103,15 @@ type Sender struct {
 }
 
 // New returns a Sender. Close it to let its idle connections go.
-func New(o Options) *Sender {
+func New(o Options) *Sender { return newGuarded(o, newGuard(o.AllowNetworks).control) }
+
+// newGuarded returns a Sender that asks control before each connection.
+func newGuarded(o Options, control func(network, address string, _ syscall.RawConn) error) *Sender {
 	connectTimeout := cmp.Or(o.ConnectTimeout, defaultConnectTimeout)
 	dialer := &net.Dialer{
 		Timeout:  connectTimeout,
 		Resolver: o.Resolver,
-		Control:  newGuard(o.AllowNetworks).control,
+		Control:  control,
 	}
 	now := o.Now
 	if now == nil {

@@ -1,0 +1,117 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"posthaste/errs"
+	"posthaste/models"
+	"posthaste/webhook/send"
+)
+
+// pacePatience is how long a delivery waits here for its slot under a webhook's
+// rate limit. A longer wait is Temporal's, at the price of two writes.
+const pacePatience = time.Second
+
+// permit is the right to make one POST. It is released in any case; sent tells
+// what came of a POST that was made.
+type permit struct {
+	release func()
+	sent    func(send.Result)
+}
+
+// admit asks for a permit, or says why there is none: the fast lane then leaves
+// the delivery to the durable lane, and the durable lane sends it away for a
+// while. Neither is an attempt.
+func (a *Activities) admit(ctx context.Context, due models.Due, j job) (permit, *standing, error) {
+	if j.lane == LaneDurable {
+		return a.admitDurably(ctx, due, j.now || due.Delivery.Test)
+	}
+	if a.fitness.fit(due.Webhook.ID) {
+		if release, ok := a.fast.take(ctx, due.Webhook.ID); ok {
+			return permit{release: release, sent: func(result send.Result) { a.noteAnswer(due.Webhook.ID, result) }}, nil, nil
+		}
+	}
+	left := deferred(due.Delivery, 0, "its webhook is not fit for the fast lane now")
+	return permit{}, &left, nil
+}
+
+// admitDurably asks for the webhook's share of the lane, then its rate limit,
+// then its breaker. What a person asked for passes the limit and the breaker.
+func (a *Activities) admitDurably(ctx context.Context, due models.Due, asked bool) (permit, *standing, error) {
+	id := due.Webhook.ID
+	away := func(wait time.Duration, why string) (permit, *standing, error) {
+		refusal := deferred(due.Delivery, wait, why)
+		return permit{}, &refusal, nil
+	}
+	release, ok := a.durable.take(ctx, id)
+	if !ok {
+		return away(a.places.next(id, 0), "its webhook has its share of the durable lane in flight")
+	}
+	if limit := due.Webhook.MaxPerSecond; limit > 0 && !asked {
+		wait, err := a.pace(ctx, due, limit)
+		switch {
+		case errs.Is(err, errs.NotFound):
+			release()
+			gone := deleted(due.Delivery.ID)
+			return permit{}, &gone, nil
+		case err != nil:
+			release()
+			return permit{}, nil, fmt.Errorf("take a slot of webhook %s: %w", id, err)
+		case wait > 0:
+			release()
+			return away(min(wait, longestDeferral), fmt.Sprintf("its webhook takes %d a second; its turn comes", limit))
+		}
+	}
+	probe, wait := a.breakers.allow(id)
+	if wait > 0 && !asked {
+		release()
+		return away(a.places.next(id, wait), "its webhook does not answer; waits for a probe to be answered")
+	}
+	return permit{
+		release: func() {
+			if probe {
+				a.breakers.probed(id)
+			}
+			release()
+		},
+		sent: func(result send.Result) {
+			a.places.ended(id)
+			a.noteAnswer(id, result)
+		},
+	}, nil, nil
+}
+
+// noteAnswer tells the webhook's breaker what a POST came to. One that we cut
+// short says nothing about the receiver.
+func (a *Activities) noteAnswer(webhookID string, result send.Result) {
+	if !result.Interrupted {
+		a.breakers.note(webhookID, result.Outcome)
+	}
+}
+
+// pace takes the delivery's slot under the webhook's rate limit and waits for it
+// if it is near; otherwise it returns when to come back, which is a little
+// early: Temporal's timers are late by up to a second, and bunch.
+func (a *Activities) pace(ctx context.Context, due models.Due, perSecond int) (time.Duration, error) {
+	slot, err := a.store.Pace(ctx, due.Delivery, due.Webhook.ID, perSecond)
+	if err != nil {
+		return 0, err
+	}
+	wait := slot.Sub(a.now())
+	if wait <= 0 {
+		return 0, nil
+	}
+	if wait > pacePatience {
+		return wait - pacePatience, nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return 0, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}

@@ -1,0 +1,89 @@
+package activities_test
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"posthaste/activities"
+	"posthaste/models"
+)
+
+func TestRateLimitSendsAwayUntilTheSlot(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, answers(http.StatusNoContent))
+	w := b.webhook(once, func(w *models.Webhook) { w.MaxPerSecond = 1 })
+	plans := []activities.Planned{b.one(), b.one(), b.one()}
+	for _, p := range plans {
+		require.Equal(t, activities.LaneDurable, p.Lane, "a rate limit has no place in the fast lane")
+	}
+	got, err := b.deliver(plans[0], activities.LaneDurable, false)
+	require.NoError(t, err)
+	require.Equal(t, models.StateDelivered, got.State)
+
+	// The second slot is less than a second away: it is waited for here.
+	began := time.Now()
+	got, err = b.deliver(plans[1], activities.LaneDurable, false)
+	require.NoError(t, err)
+	require.Equal(t, models.StateDelivered, got.State)
+	require.GreaterOrEqual(t, time.Since(began), 300*time.Millisecond)
+
+	for range 3 { // others take the next slots
+		other, _ := b.ledger(b.one())
+		_, err := b.store.Pace(t.Context(), other, w.ID, 1)
+		require.NoError(t, err)
+	}
+	last := plans[2]
+	for range 2 { // asking again keeps the slot
+		_, err = b.deliver(last, activities.LaneDurable, false)
+		away := application(t, err)
+		require.Equal(t, activities.ErrorDeferred, away.Type())
+		require.InDelta(t, 3*time.Second, away.NextRetryDelay(), float64(time.Second))
+	}
+	_, attempts := b.ledger(last)
+	require.Empty(t, attempts, "a deferral is no attempt")
+
+	got, err = b.deliver(last, activities.LaneDurable, true)
+	require.NoError(t, err, "a person's request waits for no slot")
+	require.Equal(t, models.StateDelivered, got.State)
+}
+
+func TestWebhookThatNeverAnswersIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // net/http notices only then that the sender has gone
+		<-r.Context().Done()
+	})
+	b.webhook(hourly, func(w *models.Webhook) { w.TimeoutSeconds = 1 })
+	for range 5 { // this bench's share of the durable lane is two
+		var group sync.WaitGroup
+		for range 2 {
+			p := b.one()
+			group.Go(func() {
+				_, err := b.deliver(p, activities.LaneDurable, false)
+				require.Equal(t, activities.ErrorRetry, application(t, err).Type())
+			})
+		}
+		group.Wait()
+	}
+	arrived := b.arrived.Load()
+	require.EqualValues(t, 10, arrived)
+
+	p := b.one()
+	_, err := b.deliver(p, activities.LaneDurable, false)
+	away := application(t, err)
+	require.Equal(t, activities.ErrorDeferred, away.Type())
+	require.InDelta(t, 30*time.Second, away.NextRetryDelay(), float64(2*time.Second))
+	require.Equal(t, arrived, b.arrived.Load(), "nothing is sent")
+	delivery, attempts := b.ledger(p)
+	require.Equal(t, models.StatePending, delivery.State)
+	require.Empty(t, attempts, "a deferral is no attempt")
+
+	_, err = b.deliver(p, activities.LaneDurable, true)
+	require.Equal(t, activities.ErrorRetry, application(t, err).Type(), "a person's request is sent all the same")
+	require.Equal(t, arrived+1, b.arrived.Load())
+}

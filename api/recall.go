@@ -1,0 +1,65 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"posthaste/errs"
+	"posthaste/models"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+const (
+	// recallPatience is how long the ledger may take to say whether it knows an
+	// event; one that is slow but there needs a few round trips.
+	recallPatience = 3 * time.Second
+	// recallFailures look-ups in a row without an answer make it an outage, and
+	// recallPause is how soon one is let through to see whether it is over.
+	recallFailures = 3
+	recallPause    = time.Second
+)
+
+// recall asks the ledger for events by their keys. While the ledger is away it
+// says so at once: an event with a key must not wait, holding its body and a
+// place, for what the event before it has just waited for in vain.
+type recall struct {
+	store   eventStore
+	breaker *gobreaker.CircuitBreaker[models.Event]
+}
+
+// leftError is how a look-up ends whose caller did not wait for it. It says nothing
+// about the ledger.
+type leftError struct{ error }
+
+// Unwrap returns how the look-up ended.
+func (e leftError) Unwrap() error { return e.error }
+
+func newRecall(store eventStore) *recall {
+	return &recall{store: store, breaker: gobreaker.NewCircuitBreaker[models.Event](gobreaker.Settings{
+		Name:         "ledger",
+		Timeout:      recallPause,
+		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= recallFailures },
+		IsSuccessful: func(err error) bool { return !errs.Is(err, errs.Unavailable) },
+		IsExcluded:   func(err error) bool { var left leftError; return errors.As(err, &left) },
+	})}
+}
+
+// event returns the event, errs.NotFound if there is none of that id, and
+// errs.Unavailable when nobody can say.
+func (r *recall) event(ctx context.Context, tenant, id string) (models.Event, error) {
+	event, err := r.breaker.Execute(func() (models.Event, error) {
+		limited, cancel := context.WithTimeout(ctx, recallPatience)
+		defer cancel()
+		event, err := r.store.Event(limited, tenant, id)
+		if err != nil && ctx.Err() != nil {
+			err = leftError{err}
+		}
+		return event, err
+	})
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return models.Event{}, errs.Wrap(err, errs.Unavailable, "The Idempotency-Key could not be looked up; try again shortly")
+	}
+	return event, err
+}

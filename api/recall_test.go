@@ -1,0 +1,69 @@
+package api
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"posthaste/errs"
+	"posthaste/models"
+
+	"github.com/stretchr/testify/require"
+)
+
+// awayStore is a ledger that does not answer.
+type awayStore struct {
+	eventStore
+	away  bool
+	calls int
+}
+
+func (s *awayStore) Event(ctx context.Context, _, id string) (models.Event, error) {
+	s.calls++
+	if !s.away {
+		return models.Event{ID: id}, nil
+	}
+	<-ctx.Done()
+	return models.Event{}, errs.Wrap(ctx.Err(), errs.Unavailable, "The database cannot be reached")
+}
+
+func TestRecallDoesNotWaitForALedgerThatIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &awayStore{away: true}
+		known := newRecall(store)
+		find := func(want time.Duration) error {
+			began := time.Now()
+			_, err := known.event(t.Context(), "acme", "e1")
+			require.Equal(t, want, time.Since(began))
+			return err
+		}
+		for range recallFailures {
+			require.True(t, errs.Is(find(recallPatience), errs.Unavailable))
+		}
+		for range 10 {
+			require.True(t, errs.Is(find(0), errs.Unavailable))
+		}
+		require.Equal(t, recallFailures, store.calls)
+		store.away = false
+		time.Sleep(recallPause + time.Millisecond) //nolint:forbidigo // the clock is the test's own
+		require.NoError(t, find(0))
+		require.NoError(t, find(0))
+	})
+}
+
+func TestRecallDoesNotBlameTheLedgerForCallersThatLeave(t *testing.T) {
+	t.Parallel()
+	store := &awayStore{away: true}
+	known := newRecall(store)
+	for range 3 * recallFailures {
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		_, err := known.event(ctx, "acme", "e1")
+		require.True(t, errs.Is(err, errs.Unavailable))
+	}
+	store.away = false
+	_, err := known.event(t.Context(), "acme", "e1")
+	require.NoError(t, err)
+}

@@ -1,0 +1,331 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/stretchr/testify/require"
+
+	"posthaste/e2e/audit"
+)
+
+// audited is one tenant's events, webhooks and receiver under an audit: it
+// remembers what was accepted, so that the auditor can join it with what arrived
+// and with the ledger.
+type audited struct {
+	t      *testing.T
+	sys    *system
+	rec    *receiver
+	client *http.Client
+	door   func() string // where the next request goes
+
+	mu         sync.Mutex
+	hooks      []*watched
+	accepted   []audit.Accepted
+	begun      map[string]time.Time // when an event was handed over first, by id
+	refusals   map[string]int       // answers that were not 2xx, by status; "none" for a broken connection
+	unanswered int
+	crashes    []audit.Crash
+	sent       atomic.Int64
+	sending    sync.WaitGroup
+}
+
+// watched is a webhook under audit. It is told apart at the receiver by its
+// path.
+type watched struct {
+	audit.Webhook
+	path      string
+	eventType string // "" for all
+	secrets   []string
+}
+
+// newAudited watches a tenant of an installation. Its receiver answers as answer
+// says.
+func newAudited(sys *system, answer func(n int, w http.ResponseWriter, r *http.Request)) *audited {
+	au := &audited{
+		t: sys.t, sys: sys, rec: newReceiver(sys.t, answer), door: func() string { return sys.api }, refusals: map[string]int{}, begun: map[string]time.Time{},
+		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
+	}
+	sys.t.Cleanup(au.client.CloseIdleConnections)
+	return au
+}
+
+// watch makes a webhook at the receiver for one event type, or for all with "".
+// Retry is a policy as JSON. Extra is more JSON members.
+func (au *audited) watch(eventType, retry string, extra ...string) *watched {
+	au.t.Helper()
+	return au.watchAt(au.rec.URL, eventType, retry, extra...)
+}
+
+// watchAt is watch with another way to the receiver.
+func (au *audited) watchAt(base, eventType, retry string, extra ...string) *watched {
+	au.t.Helper()
+	au.mu.Lock()
+	path := fmt.Sprintf("/w%d", len(au.hooks)+1)
+	au.mu.Unlock()
+	members := append([]string{`"retry":` + retry}, extra...)
+	if eventType != "" {
+		members = append(members, fmt.Sprintf(`"events":[%q]`, eventType))
+	}
+	made := au.sys.createWebhook(base+path, members...)
+	var policy struct{ Mode, OnCrash string }
+	require.NoError(au.t, json.Unmarshal([]byte(retry), &policy))
+	w := &watched{path: path, eventType: eventType, secrets: []string{made.Secret}, Webhook: audit.Webhook{
+		ID: made.ID, Tenant: au.sys.tenant, Never: policy.Mode == "never", AtMostOnce: policy.OnCrash == "unknown",
+	}}
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	au.hooks = append(au.hooks, w)
+	return w
+}
+
+// send hands one event over, with a key, and again until it is taken or the time
+// is up. It reports whether it was.
+func (au *audited) send(eventType string, within time.Duration) bool {
+	n := au.sent.Add(1)
+	body := fmt.Sprintf(`{"type":%q,"data":{"n":%d,"note":"<é & \u2028>"}}`, eventType, n)
+	return au.sendBody(eventType, fmt.Sprintf("key-%d", n), body, within)
+}
+
+func (au *audited) sendBody(eventType, key, body string, within time.Duration) bool {
+	begun := time.Now()
+	for deadline := begun.Add(within); ; {
+		id, status, wait := au.ask(key, body)
+		if id != "" {
+			au.take(id, eventType)
+			au.mu.Lock()
+			au.begun[id] = begun
+			au.mu.Unlock()
+			return true
+		}
+		au.mu.Lock()
+		au.refusals[status]++
+		au.mu.Unlock()
+		if time.Now().After(deadline) {
+			au.mu.Lock()
+			au.unanswered++
+			au.mu.Unlock()
+			return false
+		}
+		<-time.After(wait)
+	}
+}
+
+// take notes an event as accepted, by the webhooks that want it.
+func (au *audited) take(id, eventType string) {
+	at := time.Now()
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	event := audit.Accepted{ID: id, Tenant: au.sys.tenant, At: at}
+	for _, w := range au.hooks {
+		if w.eventType == "" || w.eventType == eventType {
+			event.Webhooks = append(event.Webhooks, w.ID)
+		}
+	}
+	if !slices.ContainsFunc(au.accepted, func(a audit.Accepted) bool { return a.ID == id }) {
+		au.accepted = append(au.accepted, event)
+	}
+}
+
+// post makes one request. It returns the event's id, or what came instead.
+func (au *audited) post(key, body string) (id, status string) {
+	id, status, _ = au.ask(key, body)
+	return id, status
+}
+
+// ask is post, and says how long to wait before the next: what Retry-After asks
+// for, or a moment where nobody answered.
+func (au *audited) ask(key, body string) (id, status string, wait time.Duration) {
+	wait = 100 * time.Millisecond
+	request, err := http.NewRequest(http.MethodPost, au.door()+"/api/events", bytes.NewReader([]byte(body)))
+	if err != nil {
+		return "", err.Error(), wait
+	}
+	request.Header.Set("Authorization", "Bearer "+au.sys.token)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Idempotency-Key", key)
+	response, err := au.client.Do(request)
+	if err != nil {
+		return "", "none", wait
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "", "none", wait
+	}
+	var a struct{ Data accepted }
+	if response.StatusCode > 299 || json.Unmarshal(text, &a) != nil {
+		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
+			wait = time.Duration(seconds) * time.Second
+		}
+		return "", fmt.Sprint(response.StatusCode), wait
+	}
+	return a.Data.ID, "", 0
+}
+
+// load hands over events in an open loop: so many per second whether the earlier
+// ones were answered or not. It returns when the last one was sent; wait for the
+// answers with settle.
+func (au *audited) load(eventType string, perSecond int, lasting time.Duration) {
+	tick := time.NewTicker(time.Second / time.Duration(perSecond))
+	defer tick.Stop()
+	for end := time.After(lasting); ; {
+		select {
+		case <-tick.C:
+			au.sending.Go(func() { au.send(eventType, time.Minute) })
+		case <-end:
+			return
+		}
+	}
+}
+
+// crash kills a process and notes how many POSTs it may have had under way.
+func (au *audited) crash(p *process) {
+	p.kill()
+	au.crashed(time.Now())
+}
+
+// recordTime is how long after its answer a POST may still not be on record, on
+// a machine that is busy.
+const recordTime = time.Second
+
+// crashed notes that a process died: each POST that was not yet answered, or had
+// been just before, may come again.
+func (au *audited) crashed(at time.Time) {
+	inFlight := 0
+	for _, a := range au.rec.all() {
+		if a.at.Before(at) && (a.done.IsZero() || a.done.After(at.Add(-recordTime))) {
+			inFlight++
+		}
+	}
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	au.crashes = append(au.crashes, audit.Crash{At: at, InFlight: inFlight})
+}
+
+// settle waits until every event has an answer and every delivery has settled,
+// or the time is up: then the audit says what has not.
+func (au *audited) settle(within time.Duration) {
+	au.t.Helper()
+	au.sending.Wait()
+	deadline := time.Now().Add(within)
+	open := au.ids()
+	for len(open) > 0 && time.Now().Before(deadline) {
+		deliveries, err := au.ledger().Read(au.t.Context(), open, nil)
+		if err == nil {
+			open = unsettled(open, deliveries)
+		}
+		if len(open) > 0 {
+			<-time.After(250 * time.Millisecond)
+		}
+	}
+}
+
+// unsettled returns the events that have a delivery which has not settled, or
+// none at all.
+func unsettled(ids []string, deliveries []audit.Delivery) []string {
+	states := map[string][]string{}
+	for _, d := range deliveries {
+		states[d.EventID] = append(states[d.EventID], d.State)
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return len(states[id]) > 0 && !slices.ContainsFunc(states[id], func(s string) bool {
+			return s == "pending" || s == "sending" || s == "retrying"
+		})
+	})
+}
+
+func (au *audited) ids() []string {
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	ids := make([]string, len(au.accepted))
+	for i, a := range au.accepted {
+		ids[i] = a.ID
+	}
+	return ids
+}
+
+func (au *audited) ledger() audit.Ledger {
+	return audit.Ledger{Base: au.door(), Token: au.sys.token, Client: au.client}
+}
+
+// input is all that the auditor wants to know.
+func (au *audited) input() audit.Input {
+	au.t.Helper()
+	in := audit.Input{Arrivals: au.arrivals()}
+	au.mu.Lock()
+	in.Accepted, in.Crashes, in.Unanswered = slices.Clone(au.accepted), slices.Clone(au.crashes), au.unanswered
+	webhookIDs := make([]string, 0, len(au.hooks))
+	for _, w := range au.hooks {
+		in.Webhooks = append(in.Webhooks, w.Webhook)
+		webhookIDs = append(webhookIDs, w.ID)
+	}
+	au.mu.Unlock()
+	deliveries, err := au.ledger().Read(au.t.Context(), au.ids(), webhookIDs)
+	require.NoError(au.t, err)
+	in.Deliveries = deliveries
+	return in
+}
+
+// audit joins what there is now.
+func (au *audited) audit() audit.Report {
+	au.t.Helper()
+	return audit.Audit(au.input())
+}
+
+// arrivals are the receiver's requests as the auditor wants them.
+func (au *audited) arrivals() []audit.Arrival {
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	byPath := map[string]*watched{}
+	for _, w := range au.hooks {
+		byPath[w.path] = w
+	}
+	var all []audit.Arrival
+	for _, a := range au.rec.all() {
+		first, _, _ := strings.Cut(strings.TrimPrefix(a.path, "/"), "/")
+		w := byPath["/"+first]
+		if w == nil {
+			continue
+		}
+		signed := slices.ContainsFunc(w.secrets, func(secret string) bool {
+			verifier, err := standardwebhooks.NewWebhook(secret)
+			return err == nil && verifier.Verify([]byte(a.body), a.header) == nil
+		})
+		all = append(all, audit.Arrival{
+			WebhookID: w.ID, EventID: a.header.Get("webhook-id"), DeliveryID: a.header.Get("X-Delivery-Id"), At: a.at, Signed: signed,
+		})
+	}
+	return all
+}
+
+// fate is what became of a webhook's deliveries, in words: each state with the
+// attempts on record and the arrivals.
+func fate(in audit.Input, webhookID string) string {
+	var words []string
+	for _, d := range in.Deliveries {
+		if d.WebhookID != webhookID {
+			continue
+		}
+		arrived := 0
+		for _, a := range in.Arrivals {
+			if a.DeliveryID == d.ID {
+				arrived++
+			}
+		}
+		words = append(words, fmt.Sprintf("%s, %d on record, arrived %d", d.State, len(d.Attempts), arrived))
+	}
+	slices.Sort(words)
+	return strings.Join(words, "; ")
+}

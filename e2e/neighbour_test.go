@@ -1,0 +1,119 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// writes reads how many transactions of the kind a Temporal server has made.
+func (s *temporalServer) writes(t *testing.T, operation string) int {
+	t.Helper()
+	response, err := http.Get(s.metrics)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	line := regexp.MustCompile(`^persistence_requests\{.*operation="` + operation + `".*\} (\S+)$`)
+	total := 0.0
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if found := line.FindStringSubmatch(lines.Text()); found != nil {
+			n, err := strconv.ParseFloat(found[1], 64)
+			require.NoError(t, err)
+			total += n
+		}
+	}
+	return int(total)
+}
+
+// TestBacklogOfOneTenantDoesNotHoldUpAnother lets events of a busy tenant wait
+// for a worker, and then a few of a quiet one: Temporal's fairness key must let
+// the few through long before the many are done.
+func TestBacklogOfOneTenantDoesNotHoldUpAnother(t *testing.T) {
+	t.Parallel()
+	sys := install(t, settings{})
+	sys.start("api").awaitReady()
+	busy, quiet := sys.as(t, "busy"), sys.as(t, "quiet")
+	rec := newReceiver(t, nil)
+	busy.createWebhook(rec.URL + "/busy")
+	quiet.createWebhook(rec.URL + "/quiet")
+	const many, few = 300, 20
+	for range many {
+		busy.enqueue(paid)
+	}
+	for range few {
+		quiet.enqueue(paid)
+	}
+	sys.start("worker", fmt.Sprintf("POSTHASTE_HTTP_ADDR=127.0.0.1:%d", freePort()), "POSTHASTE_FAST_SLOTS=16")
+	lastQuiet := 0
+	for i, a := range rec.await(many+few, 60*time.Second) {
+		if a.path == "/quiet" {
+			lastQuiet = i
+		}
+	}
+	require.Less(t, lastQuiet, many*3/4, "the quiet tenant's last event arrived as number %d of %d", lastQuiet, many+few)
+}
+
+// TestRateLimitHoldsAcrossProcesses has two processes deliver to one webhook.
+func TestRateLimitHoldsAcrossProcesses(t *testing.T) {
+	t.Parallel()
+	sys, rec := install(t, settings{postgres: true}), newReceiver(t, nil)
+	sys.start("api").awaitReady()
+	for range 2 {
+		sys.start("worker", fmt.Sprintf("POSTHASTE_HTTP_ADDR=127.0.0.1:%d", freePort()))
+	}
+	const limit, events = 5, 30
+	sys.createWebhook(rec.URL, fmt.Sprintf(`"maxPerSecond":%d`, limit))
+	for range events {
+		sys.enqueue(paid)
+	}
+	got := rec.await(events, 60*time.Second)
+	for i := range got {
+		if j := i + limit + 1; j < len(got) {
+			// The clock of arrival lies behind that of sending by what a busy
+			// machine makes of it, so a slot of grace is given.
+			require.Greater(t, got[j].at.Sub(got[i].at), time.Second*(limit-1)/limit, "arrivals %d to %d", i, j)
+		}
+	}
+	sys.await("all recorded", 10*time.Second, func() bool { return len(rec.all()) == events })
+}
+
+// TestHangingReceiverCostsTemporalLittle counts what a receiver that accepts and
+// never answers makes Temporal write once its breaker is open: each event is
+// started, its delivery is scheduled, begun and sent away in three writes, and
+// then asks rarely. Without the breaker each would be begun and ended for every
+// retry beside.
+func TestHangingReceiverCostsTemporalLittle(t *testing.T) {
+	t.Parallel()
+	server := ownTemporal(t)
+	sys := up(t, settings{temporal: server})
+	rec := newReceiver(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	w := sys.createWebhook(rec.URL, `"timeoutSeconds":1`)
+	const trips = 10 // attempts without an answer after which the breaker opens
+	for range trips {
+		sys.enqueue(paid)
+	}
+	sys.await("the breaker to open", 20*time.Second, func() bool {
+		return strings.Count(strings.Join(sys.reasons(w.ID), " "), "timeout") >= trips
+	})
+	before, arrived := server.writes(t, "UpdateWorkflowExecution"), len(rec.all())
+	const events = 40
+	var last accepted
+	for range events {
+		last = sys.enqueue(paid)
+	}
+	sys.awaitWaiting(last.ID, 1)
+	writes := server.writes(t, "UpdateWorkflowExecution") - before
+	require.GreaterOrEqual(t, writes, events, "else nothing is counted")
+	require.Less(t, writes, events*4, "updates for %d events", events)
+	require.LessOrEqual(t, len(rec.all())-arrived, 2, "nothing but a probe is sent")
+}

@@ -1,0 +1,30 @@
+-- Rate limits, the span of failures after which a webhook is broken, and the
+-- audit log.
+
+-- +goose Up
+ALTER TABLE webhooks ADD COLUMN max_per_second INTEGER NOT NULL DEFAULT 0; -- 0 = no limit
+ALTER TABLE webhooks ADD COLUMN paced_until TEXT;                          -- the next free slot under that limit
+ALTER TABLE webhooks ADD COLUMN failing_since TEXT;                        -- the first failure since the last success
+
+ALTER TABLE deliveries ADD COLUMN slot_at TEXT; -- the slot under the webhook's limit; NULL = none taken
+
+-- No foreign key: what was done to a webhook outlives it.
+CREATE TABLE audit (
+    id         TEXT PRIMARY KEY, -- UUIDv7: when it happened
+    tenant     TEXT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    at         TEXT NOT NULL,
+    actor_kind TEXT NOT NULL,    -- token, api-key or system
+    actor      TEXT NOT NULL,    -- a token's subject, an API key's id; '' = unnamed
+    action     TEXT NOT NULL,
+    changes    TEXT NOT NULL,    -- JSON: member to before and after; nothing secret
+    request_id TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_of_webhook ON audit (tenant, webhook_id, id);
+
+-- +goose Down
+DROP TABLE audit;
+ALTER TABLE deliveries DROP COLUMN slot_at;
+ALTER TABLE webhooks DROP COLUMN failing_since;
+ALTER TABLE webhooks DROP COLUMN paced_until;
+ALTER TABLE webhooks DROP COLUMN max_per_second;
