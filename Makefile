@@ -30,7 +30,7 @@ endef
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check vuln golden replay histories fuzz e2e chaos up down tools clean
+.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check vuln golden replay histories fuzz e2e chaos load up down tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +75,9 @@ e2e: bin/temporal ## Run the whole-system tests
 
 chaos: bin/temporal ## Break everything under load and print what was lost (nothing): about ten minutes; ARGS=-write puts the table into docs/reliability.md
 	$(GO) test -tags chaos -run TestChaos -timeout 15m -count=1 -v $(TESTFLAGS) ./e2e -args $(ARGS)
+
+load: ## Fill a ledger with a webhook of 1,000,000 attempts, to measure with: ARGS="--database-url sqlite://load.db"
+	$(GO) run ./models/modelstest/load $(ARGS)
 
 golden: ## Rewrite the golden files; read the diff afterwards
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag\.Bool("update"' . | xargs -n 1 dirname | sort -u) -update

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/temporal"
 
 	"posthaste/errs"
@@ -19,7 +20,7 @@ import (
 	"posthaste/webhook/send"
 )
 
-// Deps are the parts that activities work on. All are required.
+// Deps are the parts that activities work on. All are required but the tracer.
 type Deps struct {
 	Store     *models.Store
 	Providers *provider.Registry
@@ -31,6 +32,10 @@ type Deps struct {
 	DurableSlots int
 	Now          func() time.Time
 	Logger       *slog.Logger
+	// Tracer makes a span of each POST; optional. With TraceReceivers as well the
+	// receiver is told of it by the header traceparent.
+	Tracer         trace.Tracer
+	TraceReceivers bool
 }
 
 // Activities are the activities of the worker. Its exported methods are
@@ -50,6 +55,9 @@ type Activities struct {
 	breakers  *breakers
 	fitness   *fitness
 	underway  *underway
+	faults    *faults
+	tracer    trace.Tracer // nil: no traces
+	propagate bool
 }
 
 // New returns the activities on these parts, or an error that names the missing
@@ -64,12 +72,15 @@ func New(deps Deps) (*Activities, error) {
 		}
 	}
 	share := max(1, deps.DurableSlots/durableShare)
+	breakers := newBreakers(deps.Now)
+	breakers.meter = deps.Meter
 	return &Activities{
 		store: deps.Store, providers: deps.Providers, sender: deps.Sender, meter: deps.Meter,
 		userAgent: deps.UserAgent, now: deps.Now, spread: rand.Float64, logger: deps.Logger,
 		fast: newSlots(fastPerWebhook, fastPatience), durable: newSlots(share, 0),
-		places: newPlaces(deps.Now, rand.Float64), breakers: newBreakers(deps.Now),
-		fitness: newFitness(deps.Now), underway: newUnderway(),
+		places: newPlaces(deps.Now, rand.Float64), breakers: breakers,
+		fitness: newFitness(deps.Now), underway: newUnderway(), faults: newFaults(deps.Now, rand.Float64),
+		tracer: deps.Tracer, propagate: deps.TraceReceivers,
 	}, nil
 }
 

@@ -28,11 +28,17 @@ func (a *Activities) admit(ctx context.Context, due models.Due, j job) (permit, 
 	if j.lane == LaneDurable {
 		return a.admitDurably(ctx, due, j.now || due.Delivery.Test)
 	}
+	why := DeferredUnfit
 	if a.fitness.fit(due.Webhook.ID) {
-		if release, ok := a.fast.take(ctx, due.Webhook.ID); ok {
+		began := a.now()
+		release, ok := a.fast.take(ctx, due.Webhook.ID)
+		a.meter.WaitedFast(a.now().Sub(began))
+		if ok {
 			return permit{release: release, sent: func(result send.Result) { a.noteAnswer(due.Webhook.ID, result) }}, nil, nil
 		}
+		why = DeferredFull
 	}
+	a.meter.Deferred(LaneFast, why)
 	left := deferred(due.Delivery, 0, "its webhook is not fit for the fast lane now")
 	return permit{}, &left, nil
 }
@@ -41,13 +47,14 @@ func (a *Activities) admit(ctx context.Context, due models.Due, j job) (permit, 
 // then its breaker. What a person asked for passes the limit and the breaker.
 func (a *Activities) admitDurably(ctx context.Context, due models.Due, asked bool) (permit, *standing, error) {
 	id := due.Webhook.ID
-	away := func(wait time.Duration, why string) (permit, *standing, error) {
+	away := func(reason Deferral, wait time.Duration, why string) (permit, *standing, error) {
+		a.meter.Deferred(LaneDurable, reason)
 		refusal := deferred(due.Delivery, wait, why)
 		return permit{}, &refusal, nil
 	}
 	release, ok := a.durable.take(ctx, id)
 	if !ok {
-		return away(a.places.next(id, 0), "its webhook has its share of the durable lane in flight")
+		return away(DeferredShare, a.places.next(id, 0), "its webhook has its share of the durable lane in flight")
 	}
 	if limit := due.Webhook.MaxPerSecond; limit > 0 && !asked {
 		wait, err := a.pace(ctx, due, limit)
@@ -61,13 +68,16 @@ func (a *Activities) admitDurably(ctx context.Context, due models.Due, asked boo
 			return permit{}, nil, fmt.Errorf("take a slot of webhook %s: %w", id, err)
 		case wait > 0:
 			release()
-			return away(min(wait, longestDeferral), fmt.Sprintf("its webhook takes %d a second; its turn comes", limit))
+			return away(DeferredRateLimit, min(wait, longestDeferral), fmt.Sprintf("its webhook takes %d a second; its turn comes", limit))
 		}
+	}
+	if a.fitness.hangs(id) {
+		a.breakers.trip(id)
 	}
 	probe, wait := a.breakers.allow(id)
 	if wait > 0 && !asked {
 		release()
-		return away(a.places.next(id, wait), "its webhook does not answer; waits for a probe to be answered")
+		return away(DeferredBreaker, a.places.next(id, wait), "its webhook does not answer; waits for a probe to be answered")
 	}
 	return permit{
 		release: func() {

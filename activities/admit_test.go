@@ -46,6 +46,7 @@ func TestRateLimitSendsAwayUntilTheSlot(t *testing.T) {
 	}
 	_, attempts := b.ledger(last)
 	require.Empty(t, attempts, "a deferral is no attempt")
+	require.Equal(t, []string{"durable rate_limit", "durable rate_limit"}, b.meter.deferred)
 
 	got, err = b.deliver(last, activities.LaneDurable, true)
 	require.NoError(t, err, "a person's request waits for no slot")
@@ -82,8 +83,91 @@ func TestWebhookThatNeverAnswersIsLeftAlone(t *testing.T) {
 	delivery, attempts := b.ledger(p)
 	require.Equal(t, models.StatePending, delivery.State)
 	require.Empty(t, attempts, "a deferral is no attempt")
+	require.Equal(t, []string{"durable breaker"}, b.meter.deferred)
+	require.Equal(t, 1, b.meter.breakers, "one webhook's breaker is open")
 
 	_, err = b.deliver(p, activities.LaneDurable, true)
 	require.Equal(t, activities.ErrorRetry, application(t, err).Type(), "a person's request is sent all the same")
 	require.Equal(t, arrived+1, b.arrived.Load())
+}
+
+func TestWhatAnotherProcessHasInHandIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	for _, state := range []models.State{models.StatePending, models.StateSending} {
+		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, answers(http.StatusNoContent))
+			b.webhook(`{"mode":"never","onCrash":"unknown"}`)
+			p := b.one()
+			delivery, _ := b.ledger(p)
+			if state == models.StateSending {
+				require.NoError(t, b.store.Claim(t.Context(), delivery, time.Now()))
+				delivery, _ = b.ledger(p)
+			}
+			taken, err := b.store.Hold(t.Context(), delivery, time.Now().Add(time.Second), false)
+			require.NoError(t, err)
+			require.True(t, taken)
+			for _, asked := range []bool{false, true} { // a person's request does not send it twice either
+				_, err := b.deliver(p, activities.LaneDurable, asked)
+				away := application(t, err)
+				require.Equal(t, activities.ErrorDeferred, away.Type())
+				require.LessOrEqual(t, away.NextRetryDelay(), time.Second)
+			}
+			require.Zero(t, b.arrived.Load())
+
+			require.Eventually(t, func() bool { // the hold of a process that died ends
+				got, err := b.deliver(p, activities.LaneDurable, false)
+				return err == nil && got.State.Settled()
+			}, 5*time.Second, 50*time.Millisecond)
+			settled, _ := b.ledger(p)
+			require.Equal(t, map[models.State]models.State{
+				models.StatePending: models.StateDelivered, models.StateSending: models.StateUnknown,
+			}[state], settled.State)
+		})
+	}
+}
+
+func TestALongAttemptSaysThatItIsUnderWay(t *testing.T) {
+	t.Parallel()
+	answer := make(chan struct{})
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+		<-answer
+		w.WriteHeader(http.StatusNoContent)
+	})
+	b.webhook(once)
+	p := b.one()
+	done := make(chan error, 1)
+	go func() { _, err := b.deliver(p, activities.LaneFast, false); done <- err }()
+	require.Eventually(t, func() bool {
+		delivery, _ := b.ledger(p)
+		return delivery.HeldUntil != nil && time.Until(*delivery.HeldUntil) > 5*time.Second
+	}, 10*time.Second, 50*time.Millisecond)
+	close(answer)
+	require.NoError(t, <-done)
+	delivery, _ := b.ledger(p)
+	require.Equal(t, models.StateDelivered, delivery.State)
+	require.Nil(t, delivery.HeldUntil)
+}
+
+func TestATaskThatComesLateIsLeftToTheDurableLane(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, answers(http.StatusNoContent))
+	b.webhook(once)
+	p := b.one()
+	input := activities.DeliverInput{
+		Tenant: "acme", Lane: activities.LaneFast, Since: time.Now().Add(-10 * time.Second),
+		Deliveries: []activities.DeliveryRef{{EventID: p.EventID, DeliveryID: p.DeliveryID}},
+	}
+	send := func() int {
+		value, err := b.env.ExecuteActivity(a.Deliver, input)
+		require.NoError(t, err)
+		var result activities.DeliverResult
+		require.NoError(t, value.Get(&result))
+		return len(result.Deliveries)
+	}
+	require.Zero(t, send())
+	require.Zero(t, b.arrived.Load())
+	input.Since = time.Now()
+	require.Equal(t, 1, send())
+	require.EqualValues(t, 1, b.arrived.Load())
 }

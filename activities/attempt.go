@@ -27,6 +27,10 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 	if due.Delivery.State.Settled() {
 		return stands(due.Delivery), nil
 	}
+	if wait := held(due.Delivery, a.now()); wait > 0 {
+		a.meter.Deferred(j.lane, DeferredHeld)
+		return deferred(due.Delivery, wait, "another process is sending it, or was until just now"), nil
+	}
 	if due.Delivery.State == models.StateSending {
 		return a.lose(ctx, due)
 	}
@@ -38,6 +42,7 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 	if err != nil {
 		return stands(due.Delivery), err
 	}
+	t.lane = j.lane
 	if reason, skip := skipped(due); skip {
 		return a.record(ctx, due.Delivery, models.Record{Step: models.StepSkip, Reason: reason})
 	}
@@ -49,6 +54,13 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 		return *refusal, nil
 	}
 	defer permit.release()
+	if j.lane == LaneDurable {
+		if taken, err := a.take(ctx, due.Delivery); err != nil || !taken {
+			return deferred(due.Delivery, holdFor, "another process has it in hand"), err
+		}
+	}
+	defer a.hold(ctx, due.Delivery)()
+	defer a.meter.Posting(j.lane)()
 	return a.post(ctx, t, permit)
 }
 
@@ -67,6 +79,7 @@ type try struct {
 	subscription webhook.Subscription
 	profile      *provider.Profile
 	policy       webhook.RetryPolicy
+	lane         Lane
 }
 
 // prepare finds what the provider makes of the ledger's rows.

@@ -27,6 +27,7 @@ type breakers struct {
 	now      func() time.Time
 	mu       sync.Mutex
 	webhooks map[string]*breaker // those whose latest attempt had no answer
+	meter    Meter               // nil in tests that do not measure
 }
 
 // breaker is what one webhook has done to deserve it.
@@ -60,6 +61,21 @@ func (b *breakers) allow(webhookID string) (probe bool, wait time.Duration) {
 	return true, 0
 }
 
+// trip opens the breaker of a webhook that hangs before its timeouts tell.
+func (b *breakers) trip(webhookID string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w, known := b.webhooks[webhookID]
+	if !known {
+		w = &breaker{}
+		b.webhooks[webhookID] = w
+	}
+	if w.silent < tripAfter {
+		w.silent, w.openUntil = tripAfter, b.now().Add(openFor)
+		b.opened()
+	}
+}
+
 // probed notes that a probe has ended, however it did.
 func (b *breakers) probed(webhookID string) {
 	b.mu.Lock()
@@ -73,17 +89,29 @@ func (b *breakers) probed(webhookID string) {
 func (b *breakers) note(webhookID string, o webhook.Outcome) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	w, known := b.webhooks[webhookID]
 	if !silence(o) {
+		if known && w.silent >= tripAfter && b.meter != nil {
+			b.meter.BreakerClosed()
+		}
 		delete(b.webhooks, webhookID)
 		return
 	}
-	w, known := b.webhooks[webhookID]
 	if !known {
 		w = &breaker{}
 		b.webhooks[webhookID] = w
 	}
 	if w.silent++; w.silent >= tripAfter {
+		if w.silent == tripAfter {
+			b.opened()
+		}
 		w.openUntil = b.now().Add(openFor)
+	}
+}
+
+func (b *breakers) opened() {
+	if b.meter != nil {
+		b.meter.BreakerOpened()
 	}
 }
 

@@ -83,3 +83,17 @@ func TestHalfOpenBreakerLetsProbesThrough(t *testing.T) {
 		require.Zero(t, wait, "an answer closes it")
 	})
 }
+
+func TestAWebhookThatHangsIsTrippedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreakers(time.Now)
+		b.trip("w")
+		_, wait := b.allow("w")
+		require.Equal(t, openFor, wait)
+		time.Sleep(openFor / 2) //nolint:forbidigo // the clock of the bubble
+		b.trip("w")
+		_, wait = b.allow("w")
+		require.Equal(t, openFor/2, wait, "tripping again changes nothing")
+	})
+}

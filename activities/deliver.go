@@ -26,8 +26,15 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 	if in.Lane == LaneDurable {
 		return a.deliverDurably(ctx, in)
 	}
+	if !in.Since.IsZero() && a.now().Sub(in.Since) > staleTask {
+		a.meter.Deferred(LaneFast, DeferredLate)
+		return DeliverResult{}, nil // they are left as they are, to the durable lane
+	}
 	free, end := a.underway.begin(in.Deliveries)
 	defer end()
+	for range len(in.Deliveries) - len(free) {
+		a.meter.Deferred(LaneFast, DeferredLedger)
+	}
 	in.Deliveries = free // the others are left as they are, to the durable lane
 	jobs, err := a.readSlice(ctx, in)
 	if err != nil {
@@ -48,6 +55,11 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 	failpoint.Here(failpoint.AfterRecordFast)
 	return result, nil
 }
+
+// staleTask is how old a workflow task may be for its deliveries to be sent from
+// it: a little less than Temporal's own limit of 10 s, after which it gives the
+// task to another worker.
+const staleTask = 9 * time.Second
 
 // readSlice reads all that the attempts of a slice need, in one query for the
 // deliveries and their webhooks, and one for each event that did not come along.
@@ -97,16 +109,18 @@ func (a *Activities) deliverDurably(ctx context.Context, in DeliverInput) (Deliv
 	free, end := a.underway.begin(in.Deliveries)
 	defer end()
 	if len(free) == 0 {
+		a.meter.Deferred(LaneDurable, DeferredLedger)
 		return DeliverResult{}, busy().wait()
 	}
 	j, err := a.readOne(ctx, in)
 	if err != nil {
-		return DeliverResult{}, temporalError(fmt.Errorf("read delivery %s: %w", in.Deliveries[0].DeliveryID, err))
+		return DeliverResult{}, a.ourFault("read delivery", in.Deliveries[0].DeliveryID, err)
 	}
 	standing, err := a.attempt(ctx, j)
 	if err != nil {
-		return DeliverResult{}, temporalError(fmt.Errorf("delivery %s: %w", in.Deliveries[0].DeliveryID, err))
+		return DeliverResult{}, a.ourFault("delivery", in.Deliveries[0].DeliveryID, err)
 	}
+	a.faults.over()
 	failpoint.Here(failpoint.AfterRecordDurable)
 	if !standing.State.Settled() {
 		return DeliverResult{}, standing.wait()

@@ -315,7 +315,7 @@ func TestAtMostOnceIsNeverPostedTwice(t *testing.T) {
 	b.webhook(`{"mode":"never","onCrash":"unknown"}`)
 	p := b.one()
 	delivery, _ := b.ledger(p)
-	require.NoError(t, b.store.Claim(t.Context(), delivery)) // as a worker does that dies right after
+	require.NoError(t, b.store.Claim(t.Context(), delivery, time.Now())) // as a worker does that dies right after
 	got, err := b.deliver(p, activities.LaneDurable, false)
 	require.NoError(t, err)
 	require.Equal(t, models.StateUnknown, got.State)
@@ -325,7 +325,7 @@ func TestAtMostOnceIsNeverPostedTwice(t *testing.T) {
 	t.Run("not even when its webhook was paused meanwhile", func(t *testing.T) {
 		p := b.one()
 		delivery, _ := b.ledger(p)
-		require.NoError(t, b.store.Claim(t.Context(), delivery))
+		require.NoError(t, b.store.Claim(t.Context(), delivery, time.Now()))
 		pause := func(w *models.Webhook) error { w.Status = models.StatusPaused; return nil }
 		_, err := b.store.UpdateWebhook(t.Context(), byTest, "acme", delivery.WebhookID, pause)
 		require.NoError(t, err)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"posthaste/webhook"
 )
 
 const (
@@ -13,6 +15,10 @@ const (
 	slowAfter = time.Second
 	// fitnessSample is how many attempts the percentile looks back on.
 	fitnessSample = 20
+	// A webhook with this many POSTs in flight, the oldest for so long, that has
+	// answered none meanwhile, hangs. One that is merely slow answers some.
+	hangingPosts = 32
+	hangingFor   = 10 * time.Second
 	// fitnessKept bounds the memory: past this many webhooks, those with nothing
 	// in flight are forgotten and start afresh.
 	fitnessKept = 20_000
@@ -32,6 +38,7 @@ type fitness struct {
 type form struct {
 	took     []time.Duration // the latest attempts, oldest first
 	failed   bool            // the latest attempt
+	answered time.Time       // when an attempt was last answered, however
 	inFlight map[uint64]time.Time
 	next     uint64
 }
@@ -41,7 +48,7 @@ func newFitness(now func() time.Time) *fitness {
 }
 
 // begin notes that a POST has begun. The caller calls end when it is over.
-func (f *fitness) begin(webhookID string) (end func(ok bool)) {
+func (f *fitness) begin(webhookID string) (end func(webhook.Outcome)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w, known := f.webhooks[webhookID]
@@ -53,11 +60,14 @@ func (f *fitness) begin(webhookID string) (end func(ok bool)) {
 	began, id := f.now(), w.next
 	w.inFlight[id] = began
 	w.next++
-	return func(ok bool) {
+	return func(o webhook.Outcome) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(w.inFlight, id)
-		w.failed = !ok
+		w.failed = o.Kind != webhook.Delivered
+		if !silence(o) {
+			w.answered = f.now()
+		}
 		w.took = append(w.took, f.now().Sub(began))
 		if len(w.took) > fitnessSample {
 			w.took = w.took[1:]
@@ -84,6 +94,27 @@ func (f *fitness) fit(webhookID string) bool {
 		}
 	}
 	return true
+}
+
+// hangs reports that a webhook has many POSTs in flight and has answered none
+// for a while: there is no need to wait for their timeouts.
+func (f *fitness) hangs(webhookID string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w, known := f.webhooks[webhookID]
+	if !known || len(w.inFlight) < hangingPosts {
+		return false
+	}
+	now := f.now()
+	if now.Sub(w.answered) < hangingFor {
+		return false
+	}
+	for _, began := range w.inFlight {
+		if now.Sub(began) > hangingFor {
+			return true
+		}
+	}
+	return false
 }
 
 // makeRoom forgets idle webhooks when there are too many. The lock is held.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"posthaste/webhook"
 )
 
 func TestFitness(t *testing.T) {
@@ -15,7 +17,7 @@ func TestFitness(t *testing.T) {
 	attempt := func(f *fitness, took time.Duration, ok bool) {
 		end := f.begin("w")
 		time.Sleep(took) //nolint:forbidigo // the clock of a synctest bubble
-		end(ok)
+		end(map[bool]webhook.Outcome{true: {Kind: webhook.Delivered}, false: answered}[ok])
 	}
 	for _, tc := range []struct {
 		name string
@@ -71,8 +73,32 @@ func TestFitnessForgetsIdleWebhooksWhenThereAreTooMany(t *testing.T) {
 	f := newFitness(time.Now)
 	f.begin("busy")
 	for i := range fitnessKept + 10 {
-		f.begin(fmt.Sprint(i))(true)
+		f.begin(fmt.Sprint(i))(answered)
 	}
 	require.LessOrEqual(t, len(f.webhooks), fitnessKept)
 	require.Contains(t, f.webhooks, "busy")
+}
+
+func TestManyPostsWithoutAnyAnswerHang(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFitness(time.Now)
+		end := f.begin("slow")
+		for range hangingPosts {
+			f.begin("slow")
+			f.begin("silent")
+		}
+		for range hangingPosts - 1 {
+			f.begin("few")
+		}
+		require.False(t, f.hangs("silent"), "they have only begun")
+		time.Sleep(hangingFor + time.Millisecond) //nolint:forbidigo // the clock of the bubble
+		end(answered)
+		require.True(t, f.hangs("silent"))
+		require.False(t, f.hangs("slow"), "it answers, if slowly")
+		require.False(t, f.hangs("few"), "a few may wait for their timeouts")
+		require.False(t, f.hangs("unknown"))
+		time.Sleep(hangingFor) //nolint:forbidigo // the clock of the bubble
+		require.True(t, f.hangs("slow"), "it has stopped to answer")
+	})
 }

@@ -15,8 +15,13 @@ import (
 
 // tally is a meter that remembers what it was told.
 type tally struct {
-	mu   sync.Mutex
-	seen []measured
+	mu       sync.Mutex
+	seen     []measured
+	posts    map[activities.Lane]int // begun
+	inFlight map[activities.Lane]int
+	deferred []string // lane and reason
+	waits    int
+	breakers int // open
 }
 
 // measured is one attempt; sent says whether it took any time.
@@ -32,6 +37,38 @@ func (m *tally) Attempted(provider string, outcome webhook.OutcomeKind, took tim
 	defer m.mu.Unlock()
 	m.seen = append(m.seen, measured{provider, outcome, took > 0})
 }
+
+// Posting remembers a POST under way.
+func (m *tally) Posting(lane activities.Lane) func() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.posts == nil {
+		m.posts, m.inFlight = map[activities.Lane]int{}, map[activities.Lane]int{}
+	}
+	m.posts[lane]++
+	m.inFlight[lane]++
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.inFlight[lane]--
+	}
+}
+
+// Deferred remembers a delivery that was sent away.
+func (m *tally) Deferred(lane activities.Lane, why activities.Deferral) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.deferred = append(m.deferred, string(lane)+" "+string(why))
+}
+
+// WaitedFast counts.
+func (m *tally) WaitedFast(time.Duration) { m.mu.Lock(); m.waits++; m.mu.Unlock() }
+
+// BreakerOpened counts.
+func (m *tally) BreakerOpened() { m.mu.Lock(); m.breakers++; m.mu.Unlock() }
+
+// BreakerClosed counts.
+func (m *tally) BreakerClosed() { m.mu.Lock(); m.breakers--; m.mu.Unlock() }
 
 func TestEachAttemptIsMeasuredOnce(t *testing.T) {
 	t.Parallel()
@@ -57,6 +94,10 @@ func TestEachAttemptIsMeasuredOnce(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Equal(t, []measured{{"standard", tt.outcome, true}}, b.meter.seen)
+			require.Equal(t, map[activities.Lane]int{activities.LaneFast: 1}, b.meter.posts)
+			require.Equal(t, map[activities.Lane]int{activities.LaneFast: 0}, b.meter.inFlight, "what began has ended")
+			require.Equal(t, 1, b.meter.waits)
+			require.Empty(t, b.meter.deferred)
 		})
 	}
 }
@@ -67,7 +108,7 @@ func TestAttemptOfALostWorkerIsMeasuredAsUnknown(t *testing.T) {
 	b.webhook(`{"mode":"never","onCrash":"unknown"}`)
 	p := b.one()
 	delivery, _ := b.ledger(p)
-	require.NoError(t, b.store.Claim(t.Context(), delivery))
+	require.NoError(t, b.store.Claim(t.Context(), delivery, time.Now()))
 	got, err := b.deliver(p, activities.LaneDurable, false)
 	require.NoError(t, err)
 	require.Equal(t, models.StateUnknown, got.State)

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"posthaste/errs"
@@ -17,7 +18,7 @@ import (
 // repeated is claimed first.
 func (a *Activities) post(ctx context.Context, t *try, permit permit) (standing, error) {
 	if t.policy.OnCrash == webhook.CrashUnknown {
-		if err := a.store.Claim(ctx, t.due.Delivery); err != nil {
+		if err := a.store.Claim(ctx, t.due.Delivery, a.now().Add(holdFor)); err != nil {
 			return stands(t.due.Delivery), fmt.Errorf("claim: %w", err)
 		}
 		t.due.Delivery.State = models.StateSending
@@ -33,26 +34,42 @@ func (a *Activities) post(ctx context.Context, t *try, permit permit) (standing,
 	} else {
 		failpoint.Here(failpoint.BeforePost)
 		end := a.fitness.begin(t.due.Webhook.ID)
-		result = a.sender.Send(ctx, request)
-		end(result.Outcome.Kind == webhook.Delivered)
+		// A POST ends by its own timeout alone. That Temporal cannot be reached, or
+		// that a person wants the next attempt now, is no reason to cut it: the
+		// receiver may have acted on it, and we would not know.
+		result = a.traced(context.WithoutCancel(ctx), t, &request)
+		end(result.Outcome)
 		permit.sent(result)
 	}
 	if result.Interrupted {
 		return stands(t.due.Delivery), fmt.Errorf("the attempt was cut on our side: %s", result.Outcome.Detail)
 	}
 	a.meter.Attempted(t.due.Webhook.Provider, result.Outcome.Kind, result.Duration)
-	a.logAttempt(ctx, t, result)
+	verdict := a.judge(t, result)
+	a.logAttempt(ctx, t, result, verdict)
 	failpoint.Here(failpoint.AfterPost)
-	return a.settle(ctx, t, request, result)
+	return a.settle(ctx, t, sent{request, result, verdict})
 }
 
-// settle turns the outcome into the ledger's next step and records both.
-func (a *Activities) settle(ctx context.Context, t *try, request send.Request, result send.Result) (standing, error) {
-	verdict := decide(decision{
+// sent is what one POST was, what came of it, and what follows.
+type sent struct {
+	request send.Request
+	result  send.Result
+	verdict verdict
+}
+
+// judge decides what an outcome means for the delivery.
+func (a *Activities) judge(t *try, result send.Result) verdict {
+	return decide(decision{
 		outcome: result.Outcome, policy: t.policy, gone: t.profile.Gone(),
 		failed: t.due.Delivery.Attempts - t.due.Delivery.RoundStart + 1,
 		test:   t.due.Delivery.Test, now: a.now(), spread: a.spread(),
 	})
+}
+
+// settle records what a POST came to: the ledger's next step.
+func (a *Activities) settle(ctx context.Context, t *try, s sent) (standing, error) {
+	request, result, verdict := s.request, s.result, s.verdict
 	record := models.Record{
 		Step: verdict.step, Attempt: ledgerAttempt(t.due, request, result), NextAttemptAt: verdict.next,
 		Reason: string(result.Outcome.Reason), WebhookStatus: string(verdict.webhookStatus),
@@ -107,12 +124,21 @@ func unrenderable(err error, now time.Time) send.Result {
 	}
 }
 
-// logAttempt writes the one line that tells all about an attempt.
-func (a *Activities) logAttempt(ctx context.Context, t *try, result send.Result) {
-	a.logger.InfoContext(ctx, "attempt",
-		"tenant", t.due.Delivery.Tenant, "provider", t.due.Webhook.Provider, "event", t.due.Delivery.EventID,
-		"type", t.due.Delivery.EventType, "webhook", t.due.Webhook.ID, "host", t.due.Delivery.Host,
-		"delivery", t.due.Delivery.ID, "attempt", t.due.Delivery.Attempts+1,
-		"outcome", result.Outcome.Kind, "status", result.Outcome.StatusCode, "reason", result.Outcome.Reason,
-		"ms", result.Duration.Milliseconds(), "test", t.due.Delivery.Test)
+// logAttempt writes the one line that tells all about an attempt. It holds no
+// URL, header or body: those are in the ledger.
+func (a *Activities) logAttempt(ctx context.Context, t *try, result send.Result, next verdict) {
+	line := []slog.Attr{
+		slog.String("tenant", t.due.Delivery.Tenant), slog.String("provider", t.due.Webhook.Provider),
+		slog.String("event", t.due.Delivery.EventID), slog.String("type", t.due.Delivery.EventType),
+		slog.String("webhook", t.due.Webhook.ID), slog.String("host", t.due.Delivery.Host),
+		slog.String("delivery", t.due.Delivery.ID), slog.Int("attempt", t.due.Delivery.Attempts+1),
+		slog.String("lane", string(t.lane)),
+		slog.String("outcome", string(result.Outcome.Kind)), slog.Int("status", result.Outcome.StatusCode),
+		slog.String("reason", string(result.Outcome.Reason)), slog.Int64("ms", result.Duration.Milliseconds()),
+		slog.Bool("test", t.due.Delivery.Test),
+	}
+	if next.next != nil {
+		line = append(line, slog.Time("nextAttemptAt", *next.next))
+	}
+	a.logger.LogAttrs(ctx, slog.LevelInfo, "attempt", line...)
 }

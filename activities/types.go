@@ -1,6 +1,8 @@
 package activities
 
 import (
+	"time"
+
 	"posthaste/models"
 	"posthaste/webhook"
 )
@@ -89,6 +91,9 @@ type DeliverInput struct {
 	// inputs are not recorded. In the durable lane the ledger's copy is read,
 	// so that a payload is never repeated in a history.
 	Events []Event `json:"events,omitempty"`
+	// Since is when the workflow task of the fast lane began. A task that reaches
+	// a worker late, after a partition say, may have been given to another.
+	Since time.Time `json:"since,omitzero"`
 	// Now sends without regard to the planned time: a person asked for it.
 	Now bool `json:"now,omitempty"`
 }
@@ -127,9 +132,10 @@ type CancelInput struct {
 }
 
 // Names of the application errors by which an activity in the durable lane
-// steers its own retries. They are benign: Temporal neither logs nor counts
-// them as failures.
+// steers its own retries. The first two are benign: Temporal neither logs nor
+// counts them as failures.
 const (
 	ErrorRetry    = "AttemptFailed" // the receiver did not take it; the delay is the policy's
 	ErrorDeferred = "Deferred"      // nothing was sent yet; no attempt
+	ErrorOurs     = "OurFault"      // we failed: the database, say; no attempt
 )

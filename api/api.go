@@ -13,12 +13,14 @@ import (
 	"strings"
 	"time"
 
+	"posthaste/api/dashboard"
 	"posthaste/models"
 	"posthaste/webhook/provider"
 	"posthaste/workflows"
 
 	"github.com/gin-gonic/gin"
 	"github.com/golang-jwt/jwt/v5"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // DefaultMaxEventBytes is the largest body of one event unless Deps say
@@ -31,10 +33,13 @@ type Store interface {
 	webhookStore
 	eventStore
 	deliveryStore
+	replayStore
 	historyStore
+	statsStore
 	auditStore
 	tenantStore
 	apiKeyStore
+	dashboard.Store
 	keyStore
 }
 
@@ -46,6 +51,7 @@ type Starter interface {
 	eventStarter
 	testStarter
 	deliveryStarter
+	replayStarter
 }
 
 var _ Starter = (*workflows.Starter)(nil)
@@ -64,10 +70,12 @@ type Deps struct {
 	JWTAudience, JWTIssuer string
 	KeySet                 jwt.Keyfunc // RS256, ES256, EdDSA; OpenKeySet makes one
 
-	Codec   Codec        // opens what Temporal keeps sealed
-	Checks  []Check      // what GET /readyz asks, in this order
-	Meter   Meter        // told of requests and events
-	Metrics http.Handler // answers GET /metrics
+	Codec   Codec            // opens what Temporal keeps sealed
+	Sealer  dashboard.Sealer // seals the dashboard's cookies
+	Checks  []Check          // what GET /readyz asks, in this order
+	Meter   Meter            // told of requests and events
+	Metrics http.Handler     // answers GET /metrics
+	Tracer  trace.Tracer     // optional: makes a span of each request under /api
 
 	TemporalUIURL     string // optional: events carry no link without it
 	TemporalNamespace string // needed with TemporalUIURL
@@ -91,6 +99,7 @@ func (d Deps) check() error {
 		{"DefaultProvider", d.DefaultProvider != ""},
 		{"JWTSecret or KeySet", d.JWTSecret != "" || d.KeySet != nil},
 		{"Codec", d.Codec != nil},
+		{"Sealer", d.Sealer != nil},
 		{"Checks", len(d.Checks) > 0},
 		{"Meter", d.Meter != nil},
 		{"Metrics", d.Metrics != nil},
@@ -110,6 +119,7 @@ func (d Deps) check() error {
 type server struct {
 	logger         *slog.Logger
 	meter          Meter
+	tracer         trace.Tracer
 	now            func() time.Time
 	authenticators []authenticator
 	door           *door
@@ -119,14 +129,19 @@ type server struct {
 	webhooks   *webhooks
 	tests      *tests
 	history    *history
+	stats      *stats
 	audits     *audits
 	events     *events
 	deliveries *deliveries
+	replays    *replays
 	tenants    *tenants
 	apiKeys    *apiKeys
 	codec      *codecs
 	health     *health
 	docs       *docs
+
+	dashboard *dashboard.Dashboard
+	inner     http.Handler // the routes, for the dashboard
 }
 
 // New returns the API as one handler. It fails when a part is missing or the
@@ -160,9 +175,10 @@ func newServer(deps Deps) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{
+	s := &server{
 		logger:         deps.Logger,
 		meter:          deps.Meter,
+		tracer:         deps.Tracer,
 		now:            deps.Now,
 		authenticators: []authenticator{tokens, keys},
 		door:           door,
@@ -171,18 +187,22 @@ func newServer(deps Deps) (*server, error) {
 		webhooks:       &webhooks{store: deps.Store, door: door, profiles: profiles, random: deps.Random, now: deps.Now},
 		tests:          &tests{store: deps.Store, starter: deps.Starter, door: door, profiles: profiles, now: deps.Now},
 		history:        &history{store: deps.Store},
+		stats:          &stats{store: deps.Store},
 		audits:         &audits{store: deps.Store},
 		events: &events{
 			store: deps.Store, known: newRecall(deps.Store), starter: deps.Starter,
 			door: door, profiles: profiles, meter: deps.Meter, links: links, maxBytes: deps.MaxEventBytes, now: deps.Now,
 		},
 		deliveries: &deliveries{store: deps.Store, starter: deps.Starter, door: door},
+		replays:    &replays{store: deps.Store, starter: deps.Starter, door: door, now: deps.Now},
 		tenants:    &tenants{store: deps.Store, door: door},
 		apiKeys:    &apiKeys{store: deps.Store, authenticator: keys, random: deps.Random, now: deps.Now},
 		codec:      codec,
 		health:     &health{checks: deps.Checks, exporter: deps.Metrics, logger: deps.Logger},
 		docs:       &docs{},
-	}, nil
+	}
+	s.inner = s.newInner()
+	return s, s.newDashboard(deps)
 }
 
 // quietGin keeps Gin from printing its route list on every start; it knows no

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"posthaste/errs"
 	"posthaste/models"
@@ -13,13 +14,15 @@ import (
 // auth says who may call a route. Every row of the route table has one.
 type auth string
 
-// The five kinds of routes.
+// The kinds of routes.
 const (
 	authPublic   auth = "public"   // anybody
 	authTenant   auth = "tenant"   // a credential of a tenant
 	authToken    auth = "token"    // a token of a tenant: an API key must not make others
 	authAdmin    auth = "admin"    // a credential with scope admin
 	authOperator auth = "operator" // the same, or the cookie that the codec's page sets for one
+	// authDashboard is a session of the dashboard, which its cookie carries.
+	authDashboard auth = "dashboard"
 )
 
 // principal is who calls: the tenant comes from the credential alone.
@@ -28,6 +31,8 @@ type principal struct {
 	Admin   bool
 	Key     string // the id of the API key that was sent; "" for a token
 	Subject string // whom the token names; often nobody
+	// ExpiresAt is when the credential ends; zero for a key without an end.
+	ExpiresAt time.Time
 }
 
 // authenticator knows callers by one kind of credential. It answers false when

@@ -21,7 +21,7 @@ func validDeps(t *testing.T) Deps {
 	t.Helper()
 	return Deps{
 		Store: &models.Store{}, Starter: &fakeStarter{}, Providers: shippedProviders(t), DefaultProvider: "standard",
-		JWTSecret: testSecret, Codec: fakeCodec{}, Random: rand.Reader, Now: clock, Logger: slog.New(slog.DiscardHandler),
+		JWTSecret: testSecret, Codec: fakeCodec{}, Sealer: testKeys(t), Random: rand.Reader, Now: clock, Logger: slog.New(slog.DiscardHandler),
 		Checks: []Check{{"database", func(context.Context) error { return nil }}},
 		Meter:  &tally{}, Metrics: http.NotFoundHandler(),
 	}
@@ -40,6 +40,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		{"DefaultProvider", func(d *Deps) { d.DefaultProvider = "nobody" }},
 		{"JWTSecret or KeySet", func(d *Deps) { d.JWTSecret = "" }},
 		{"Codec", func(d *Deps) { d.Codec = nil }},
+		{"Sealer", func(d *Deps) { d.Sealer = nil }},
 		{"Checks", func(d *Deps) { d.Checks = nil }},
 		{"Meter", func(d *Deps) { d.Meter = nil }},
 		{"Metrics", func(d *Deps) { d.Metrics = nil }},

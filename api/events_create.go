@@ -111,6 +111,10 @@ func (h *events) read(body *object, tenant, key string) (webhook.Event, error) {
 		takeFaults(body, "provider", err)
 		return webhook.Event{}, body.done()
 	}
+	if profile.Internal() {
+		body.fault("provider", "its events are made by Posthaste alone")
+		return webhook.Event{}, body.done()
+	}
 	event.Provider = profile.Name()
 	given := event // the content as the caller meant it, before the profile completes it
 	judge(body, profile.CheckEvent(&event))

@@ -100,7 +100,9 @@ func (a *jwtAuthenticator) authenticate(_ context.Context, header http.Header) (
 		return principal{}, true, unauthorized("The token needs a tenant claim: letters, digits, dot, underscore or hyphen, at most 64")
 	}
 	admin := slices.Contains(strings.Fields(found.Scope), scopeAdmin)
-	return principal{Tenant: found.Tenant, Admin: admin, Subject: cutSubject(found.Subject)}, true, nil
+	return principal{
+		Tenant: found.Tenant, Admin: admin, Subject: cutSubject(found.Subject), ExpiresAt: found.ExpiresAt.UTC(),
+	}, true, nil
 }
 
 // cutSubject keeps the audit log's names short, whatever an issuer puts there.

@@ -114,6 +114,8 @@ func TestJWTAccepts(t *testing.T) {
 			who, found, err := authenticator.authenticate(t.Context(), tt.header)
 			require.NoError(t, err)
 			require.True(t, found)
+			require.WithinDuration(t, testNow, who.ExpiresAt, time.Hour)
+			tt.want.ExpiresAt = who.ExpiresAt
 			require.Equal(t, tt.want, who)
 		})
 	}
@@ -262,7 +264,7 @@ func TestMintToken(t *testing.T) {
 	require.NoError(t, err)
 	who, _, err := newJWTAuthenticator(TokenRules{Secret: testSecret}, nil, clock).authenticate(t.Context(), bearer(token))
 	require.NoError(t, err)
-	require.Equal(t, principal{Tenant: "acme", Admin: true, Subject: "ann"}, who)
+	require.Equal(t, principal{Tenant: "acme", Admin: true, Subject: "ann", ExpiresAt: testNow.Add(time.Hour)}, who)
 
 	for _, give := range []struct {
 		secret string

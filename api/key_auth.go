@@ -67,7 +67,11 @@ func (a *keyAuthenticator) authenticate(ctx context.Context, header http.Header)
 	case key.ExpiresAt != nil && !a.now().Before(*key.ExpiresAt):
 		return principal{}, true, unauthorized("The API key has expired; make a new one")
 	}
-	return principal{Tenant: key.Tenant, Key: key.ID}, true, nil
+	who := principal{Tenant: key.Tenant, Key: key.ID}
+	if key.ExpiresAt != nil {
+		who.ExpiresAt = *key.ExpiresAt
+	}
+	return who, true, nil
 }
 
 // find returns the key as it is, or as it was some seconds ago.

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 
+	"posthaste/api/dashboard"
 	"posthaste/errs"
 
 	"github.com/gin-gonic/gin"
@@ -40,12 +41,20 @@ func (s *server) routes() []route {
 		{http.MethodPost, "/api/webhooks/:id/rotate-secret", authTenant, s.webhooks.rotateSecret},
 		{http.MethodPost, "/api/webhooks/:id/test", authTenant, active(s.tests.send)},
 		{http.MethodGet, "/api/webhooks/:id/history", authTenant, s.history.list},
+		{http.MethodGet, "/api/webhooks/:id/stats", authTenant, s.stats.ofWebhook},
 		{http.MethodGet, "/api/webhooks/:id/audit", authTenant, s.audits.list},
+
+		{http.MethodPost, "/api/webhooks/:id/replay", authTenant, active(s.replays.create)},
+		{http.MethodGet, "/api/webhooks/:id/replays", authTenant, s.replays.list},
+		{http.MethodGet, "/api/replays/:id", authTenant, s.replays.get},
+		{http.MethodDelete, "/api/replays/:id", authTenant, s.replays.cancel},
 
 		{http.MethodPost, "/api/events", authTenant, active(s.events.create)},
 		{http.MethodPost, pathBatch, authTenant, active(s.events.createBatch)},
 		{http.MethodGet, "/api/events", authTenant, s.events.list},
 		{http.MethodGet, "/api/events/:id", authTenant, s.events.get},
+
+		{http.MethodGet, "/api/stats", authTenant, s.stats.ofTenant},
 
 		{http.MethodGet, "/api/deliveries/:id", authTenant, s.deliveries.get},
 		{http.MethodPost, "/api/deliveries/:id/retry", authTenant, active(s.deliveries.retry)},
@@ -77,17 +86,27 @@ func (s *server) newRouter() http.Handler {
 	router := gin.New()
 	router.RedirectTrailingSlash = false
 	router.HandleMethodNotAllowed = true // for the Allow header
-	router.Use(withRequestID, withSecurityHeaders, accessLog(s.logger, s.now), measured(s.meter, s.now), s.codec.share, recovery)
-	for _, row := range s.routes() {
-		handler := handle(s.limited(row)...)
+	router.Use(withRequestID)
+	if s.tracer != nil {
+		router.Use(traced(s.tracer))
+	}
+	router.Use(withSecurityHeaders, accessLog(s.logger, s.now), measured(s.meter, s.now), s.codec.share, recovery)
+	s.register(router, s.routes(), handle)
+	s.register(router, s.pages(), s.handlePage)
+	router.NoRoute(s.unknownPage)
+	router.NoMethod(handle(unknownMethod))
+	return router
+}
+
+// register adds the rows of a table; answer makes one handler of a row's steps.
+func (s *server) register(router *gin.Engine, rows []route, answer func(...func(*gin.Context) error) gin.HandlerFunc) {
+	for _, row := range rows {
+		handler := answer(s.limited(row)...)
 		router.Handle(row.Method, row.Path, handler)
 		if row.Method == http.MethodGet {
 			router.HEAD(row.Path, handler) // RFC 9110, section 9.3.2; net/http sends no body
 		}
 	}
-	router.NoRoute(handle(unknownRoute))
-	router.NoMethod(handle(unknownMethod))
-	return router
 }
 
 // limited returns the steps of a route within its time and, where it takes a body
@@ -101,11 +120,14 @@ func (s *server) limited(row route) []func(*gin.Context) error {
 	case pathDecode:
 		maxBody = maxCodecBytes
 	}
-	handler := row.Handler
+	handler, gate := row.Handler, authorise(row.Auth, s.authenticators)
+	if row.Auth == authDashboard {
+		gate, maxBody = s.enter, dashboard.MaxFormBytes
+	}
 	if takesBody(row.Method) && row.Auth != authPublic {
 		handler = s.shed.bound(maxBody, handler)
 	}
-	return []func(*gin.Context) error{timed(timeout, authorise(row.Auth, s.authenticators), handler)}
+	return []func(*gin.Context) error{timed(timeout, gate, handler)}
 }
 
 // handle runs the steps of a request up to the first error and answers that

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/webhook"
 	"posthaste/webhook/provider"
@@ -96,7 +97,7 @@ func newWorld(t *testing.T, store *models.Store, tenant string) *world {
 	w := &world{store: store, tenant: tenant, starter: &fakeStarter{}, meter: &tally{}, logs: &bytes.Buffer{}, ids: map[string]string{}}
 	w.deps = Deps{
 		Store: store, Starter: w.starter, Providers: shippedProviders(t), DefaultProvider: "standard",
-		JWTSecret: testSecret, Codec: fakeCodec{}, Random: rand.Reader, Now: clock,
+		JWTSecret: testSecret, Codec: fakeCodec{}, Sealer: testKeys(t), Random: rand.Reader, Now: clock,
 		Checks: []Check{{"database", store.Ping}, {"temporal", func(context.Context) error { return nil }}},
 		Meter:  w.meter, Metrics: exporter,
 		TemporalUIURL: "http://127.0.0.1:8233/", TemporalNamespace: "default",
@@ -228,6 +229,8 @@ type fakeStarter struct {
 	tests   []webhook.Event
 	retries []string // workflow id and delivery id
 	resends []string // delivery ids
+	replays []workflows.ReplayInput
+	ended   []string // run ids of replays
 
 	deliver func(webhook.Event) (workflows.Accepted, error)
 	retry   func(workflowID string) error
@@ -284,11 +287,39 @@ func (f *fakeStarter) Resend(_ context.Context, _, deliveryID string, _ time.Tim
 	return nil
 }
 
+func (f *fakeStarter) Replay(_ context.Context, in workflows.ReplayInput) (string, error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.refuse != nil {
+		return "", f.refuse
+	}
+	for _, running := range f.replays {
+		if running.WebhookID == in.WebhookID {
+			return "", errs.New(errs.Conflict, "A replay of this webhook is running; wait for its end, or cancel it")
+		}
+	}
+	f.replays = append(f.replays, in)
+	return "run-" + in.ID, nil
+}
+
+func (f *fakeStarter) CancelReplay(_ context.Context, _, _, runID string) error {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.refuse != nil {
+		return f.refuse
+	}
+	f.ended = append(f.ended, runID)
+	return nil
+}
+
 // accepted lists everything that the starter took.
 func (f *fakeStarter) accepted() []string {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	list := slices.Concat(f.retries, f.resends)
+	list := slices.Concat(f.retries, f.resends, f.ended)
+	for _, in := range f.replays {
+		list = append(list, in.ID)
+	}
 	for _, event := range slices.Concat(f.events, f.tests) {
 		list = append(list, event.ID)
 	}
@@ -313,8 +344,8 @@ func TestScenarios(t *testing.T) {
 func scenarios() []scenario {
 	return slices.Concat(
 		eventTypeScenarios(), webhookScenarios(), webhookRefusals(), updateScenarios(), secretScenarios(),
-		sampleScenarios(), historyScenarios(), auditScenarios(), rateScenarios(), eventScenarios(), eventRefusals(), batchScenarios(),
-		readingScenarios(), deliveryScenarios(), serviceScenarios(), swaggerScenarios(), tenantScenarios(),
+		sampleScenarios(), historyScenarios(), statsScenarios(), auditScenarios(), rateScenarios(), eventScenarios(), eventRefusals(), batchScenarios(),
+		readingScenarios(), deliveryScenarios(), replayScenarios(), serviceScenarios(), swaggerScenarios(), tenantScenarios(),
 		apiKeyScenarios(), adminScenarios(), codecScenarios(), inactiveScenarios(), limitScenarios(),
 	)
 }

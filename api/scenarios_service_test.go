@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"posthaste/models"
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -84,15 +85,21 @@ func tenantScenarios() []scenario {
 		{"POST", "/api/webhooks/{other.webhook}/rotate-secret", ""},
 		{"POST", "/api/webhooks/{other.webhook}/test", ""},
 		{"GET", "/api/webhooks/{other.webhook}/history", ""},
+		{"GET", "/api/webhooks/{other.webhook}/stats", ""},
 		{"GET", "/api/webhooks/{other.webhook}/audit", ""},
 		{"GET", "/api/events/{other.event}", ""},
 		{"GET", "/api/deliveries/{other.delivery}", ""},
 		{"POST", "/api/deliveries/{other.delivery}/retry", ""},
+		{"POST", "/api/webhooks/{other.webhook}/replay", `{"since":"2026-01-01T00:00:00Z"}`},
+		{"GET", "/api/webhooks/{other.webhook}/replays", ""},
+		{"GET", "/api/replays/{other.replay}", ""},
+		{"DELETE", "/api/replays/{other.replay}", ""},
 		{"DELETE", "/api/api-keys/{other.key}", ""},
 	} {
 		list = append(list, scenario{
 			name: "a neighbour's: " + row.method + " " + row.url, method: row.method, url: row.url, body: row.body, status: 404,
-			want: []string{`"code":"NOT_FOUND"`}, mustNot: []string{"hooks.acme.dev", "order.paid"},
+			arrange: addReplay(models.ReplayRunning),
+			want:    []string{`"code":"NOT_FOUND"`}, mustNot: []string{"hooks.acme.dev", "order.paid"},
 			after: func(t *testing.T, w *world, _ answer) {
 				t.Helper()
 				mine := w.tenant
@@ -117,7 +124,7 @@ func TestEveryNamedResourceHasATenantScenario(t *testing.T) {
 			continue // an operator may name any tenant
 		}
 		found := false
-		for _, kind := range []string{"{other.webhook}", "{other.event}", "{other.delivery}", "{other.key}"} {
+		for _, kind := range []string{"{other.webhook}", "{other.event}", "{other.delivery}", "{other.replay}", "{other.key}"} {
 			found = found || asked[row.Method+" "+replaceID(row.Path, kind)]
 		}
 		require.True(t, found, "%s %s", row.Method, row.Path)

@@ -138,7 +138,7 @@ func adminScenarios() []scenario {
 	list := []scenario{
 		{
 			name: "a tenant that was never set", url: "/api/admin/tenants/{tenant}", headers: asAdmin(), status: 200,
-			want: []string{`{"success":true,"data":{"id":"{tenant}","status":"active","limits":{"webhooks":0,"eventsPerMinute":0},"createdAt":null,"updatedAt":null}}`},
+			want: []string{`{"success":true,"data":{"id":"{tenant}","status":"active","limits":{"webhooks":0,"eventsPerMinute":0},"retentionDays":null,"createdAt":null,"updatedAt":null}}`},
 		},
 		{
 			name: "set a tenant", method: "PUT", url: "/api/admin/tenants/{tenant}", headers: asAdmin(), body: set, status: 200,
@@ -155,6 +155,14 @@ func adminScenarios() []scenario {
 				require.Equal(t, put.body, got.body)
 			},
 		},
+		{
+			name: "set a tenant's retention", method: "PUT", url: "/api/admin/tenants/{tenant}", headers: asAdmin(), status: 200,
+			body: `{"status":"active","limits":{"webhooks":3,"eventsPerMinute":0},"retentionDays":90}`, want: []string{`"retentionDays":90,`},
+		},
+		{
+			name: "set a tenant's retention to that of all", method: "PUT", url: "/api/admin/tenants/{tenant}", headers: asAdmin(), status: 200,
+			body: `{"status":"active","limits":{"webhooks":3,"eventsPerMinute":0},"retentionDays":null}`, want: []string{`"retentionDays":null,`},
+		},
 		{name: "a tenant for all but operators", url: "/api/admin/tenants/{tenant}", status: 403, want: []string{`"code":"FORBIDDEN"`, "scope admin"}},
 		{name: "a tenant sets itself", method: "PUT", url: "/api/admin/tenants/{tenant}", body: set, status: 403, want: []string{`"code":"FORBIDDEN"`}},
 		{name: "a tenant that cannot exist", url: "/api/admin/tenants/-acme", headers: asAdmin(), status: 404},
@@ -170,6 +178,8 @@ func adminScenarios() []scenario {
 		{"limits in words", `{"status":"active","limits":{"webhooks":"many","eventsPerMinute":1}}`, `"limits.webhooks":"must be a whole number"`},
 		{"limits that are none", `{"status":"active","limits":7}`, `"limits":"must be an object"`},
 		{"an unknown limit", `{"status":"active","limits":{"webhooks":1,"eventsPerMinute":1,"bytes":1}}`, `"limits.bytes":"is not a known field"`},
+		{"a retention below none", `{"status":"active","limits":{"webhooks":1,"eventsPerMinute":1},"retentionDays":-1}`, `"retentionDays":"must be between 0 and 3650; 0 keeps everything"`},
+		{"a retention of words", `{"status":"active","limits":{"webhooks":1,"eventsPerMinute":1},"retentionDays":"long"}`, `"retentionDays":"must be a whole number"`},
 		{"an id", `{"id":"other","status":"active","limits":{"webhooks":1,"eventsPerMinute":1}}`, `"id":"is not a known field"`},
 	} {
 		list = append(list, scenario{
@@ -208,6 +218,7 @@ func inactiveScenarios() []scenario {
 	}{
 		{"GET", "/api/webhooks", "", 200},
 		{"GET", "/api/webhooks/{webhook}/history", "", 200},
+		{"GET", "/api/stats", "", 200},
 		{"GET", "/api/events/{event}", "", 200},
 		{"GET", "/api/deliveries/{delivery}", "", 200},
 		{"GET", "/api/api-keys", "", 200},

@@ -29,15 +29,18 @@ type tenants struct {
 const (
 	maxWebhooksLimit        = 100_000
 	maxEventsPerMinuteLimit = 100_000_000
+	maxRetentionDays        = 3650
 )
 
 // tenantBody is a tenant in an answer. One that was never set has no times.
 type tenantBody struct {
-	ID        string     `json:"id"`
-	Status    string     `json:"status"`
-	Limits    limitsBody `json:"limits"`
-	CreatedAt *timestamp `json:"createdAt"`
-	UpdatedAt *timestamp `json:"updatedAt"`
+	ID     string     `json:"id"`
+	Status string     `json:"status"`
+	Limits limitsBody `json:"limits"`
+	// RetentionDays is null for the installation's; 0 keeps everything.
+	RetentionDays *int       `json:"retentionDays"`
+	CreatedAt     *timestamp `json:"createdAt"`
+	UpdatedAt     *timestamp `json:"updatedAt"`
 }
 
 // limitsBody is what a tenant may have and do; 0 is no limit.
@@ -49,8 +52,9 @@ type limitsBody struct {
 func showTenant(t models.Tenant) tenantBody {
 	return tenantBody{
 		ID: t.ID, Status: t.Status,
-		Limits:    limitsBody{Webhooks: t.Limits.Webhooks, EventsPerMinute: t.Limits.EventsPerMinute},
-		CreatedAt: timeOrNull(t.CreatedAt), UpdatedAt: timeOrNull(t.UpdatedAt),
+		Limits:        limitsBody{Webhooks: t.Limits.Webhooks, EventsPerMinute: t.Limits.EventsPerMinute},
+		RetentionDays: t.RetentionDays,
+		CreatedAt:     timeOrNull(t.CreatedAt), UpdatedAt: timeOrNull(t.UpdatedAt),
 	}
 }
 
@@ -68,7 +72,8 @@ func (h *tenants) get(c *gin.Context) error {
 	return respond(c, http.StatusOK, showTenant(found))
 }
 
-// put sets status and limits, all of them: what is not said cannot be meant.
+// put sets status and limits, all of them: what is not said cannot be meant. A
+// retention that is not said is the installation's.
 func (h *tenants) put(c *gin.Context) error {
 	id, err := pathTenant(c)
 	if err != nil {
@@ -95,6 +100,14 @@ func readTenant(body *object, t *models.Tenant) {
 	body.text("status", maxNameChars, &t.Status)
 	if body.has("status") && t.Status != models.TenantActive && t.Status != models.TenantInactive {
 		body.fault("status", "must be one of active, inactive")
+	}
+	if body.raw("retentionDays") != nil {
+		days := 0
+		body.whole("retentionDays", &days)
+		if days < 0 || days > maxRetentionDays {
+			body.fault("retentionDays", "must be between 0 and %d; 0 keeps everything", maxRetentionDays)
+		}
+		t.RetentionDays = &days
 	}
 	limits := body.child("limits")
 	if limits == nil {

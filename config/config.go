@@ -14,7 +14,9 @@ type Config struct {
 	Sealing
 	Delivery
 	Limits
+	Retention
 	Worker
+	Telemetry
 }
 
 // Database says where webhooks, deliveries and attempts are kept.
@@ -73,9 +75,21 @@ type Limits struct {
 	LimitEventsPerMinute int `env:"POSTHASTE_LIMIT_EVENTS_PER_MINUTE" default:"6000" group:"Limits:" help:"Events per minute that a tenant may enqueue at one process, unless it was given limits of its own; 0 sets no limit."`
 }
 
+// Retention says how long things are kept of a tenant whom PUT
+// /api/admin/tenants/{id} gave no time of its own.
+type Retention struct {
+	RetentionDays int `env:"POSTHASTE_RETENTION_DAYS" default:"30" group:"Retention:" help:"Days (0 to 3650) that events, deliveries and attempts are kept of a tenant that was given no time of its own; 0 keeps them for ever."`
+}
+
 // Worker says how much a worker process does at once.
 type Worker struct {
 	DurableSlots int `env:"POSTHASTE_DURABLE_SLOTS" default:"10000" group:"Worker:" help:"Deliveries of the durable lane that one process holds at once; a waiting POST costs a goroutine and a socket."`
 	FastSlots    int `env:"POSTHASTE_FAST_SLOTS" default:"1000" group:"Worker:" help:"Workflow tasks, and fast-lane deliveries, that one process runs at once."`
 	Pollers      int `env:"POSTHASTE_POLLERS" default:"8" group:"Worker:" help:"Long polls that one process keeps open at Temporal per task queue and kind (2 to 100)."`
+}
+
+// Telemetry says where traces go. Metrics and logs need no setting.
+type Telemetry struct {
+	OTLPEndpoint   string `name:"otlp-endpoint" env:"POSTHASTE_OTLP_ENDPOINT" placeholder:"URL" group:"Telemetry:" help:"Collector that takes traces as OTLP over HTTP, such as http://collector:4318; without it there are none."`
+	TraceReceivers bool   `env:"POSTHASTE_TRACE_RECEIVERS" group:"Telemetry:" help:"Tell receivers of the trace, by the header traceparent."`
 }

@@ -88,6 +88,9 @@ func TestProblems(t *testing.T) {
 		{"event too large", func(c *config.Config) { c.MaxEventBytes = 2 << 20 }, "POSTHASTE_MAX_EVENT_BYTES", "1024 to 1048576"},
 		{"webhooks below none", func(c *config.Config) { c.LimitWebhooks = -1 }, "POSTHASTE_LIMIT_WEBHOOKS", "from 0 to 100000"},
 		{"events below none", func(c *config.Config) { c.LimitEventsPerMinute = -1 }, "POSTHASTE_LIMIT_EVENTS_PER_MINUTE", "from 0 to 100000000"},
+		{"collector without scheme", func(c *config.Config) { c.OTLPEndpoint = "collector:4318" }, "POSTHASTE_OTLP_ENDPOINT", "http"},
+		{"trace that nobody keeps", func(c *config.Config) { c.TraceReceivers = true }, "POSTHASTE_TRACE_RECEIVERS", "POSTHASTE_OTLP_ENDPOINT"},
+		{"retention below none", func(c *config.Config) { c.RetentionDays = -1 }, "POSTHASTE_RETENTION_DAYS", "from 0 to 3650"},
 		{"one poller", func(c *config.Config) { c.Pollers = 1 }, "POSTHASTE_POLLERS", "2 to 100"},
 	}
 	for _, tt := range tests {

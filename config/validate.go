@@ -19,6 +19,7 @@ const (
 	maxEventBytes        = 1 << 20 // a payload in a Temporal history fails at 2 MB; a page of history holds several
 	maxWebhooks          = 100_000 // each one is looked at for every event of its tenant
 	maxEventsPerMinute   = 100_000_000
+	maxRetentionDays     = 3650
 	minPollers           = 2 // one poller cannot serve the sticky and the shared queue at once
 	maxPollers           = 100
 	maxSlots             = 1_000_000
@@ -84,7 +85,9 @@ func (c Config) Validate(needs Needs) []Problem {
 	p.link("POSTHASTE_JWKS_URL", c.JWKSURL)
 	p.list = append(p.list, c.Delivery.Validate()...)
 	p.list = append(p.list, c.Limits.Validate()...)
+	p.list = append(p.list, c.Retention.Validate()...)
 	p.list = append(p.list, c.Worker.Validate()...)
+	p.list = append(p.list, c.Telemetry.Validate()...)
 	return p.list
 }
 
@@ -109,6 +112,21 @@ func (l Limits) Validate() []Problem {
 	var p problems
 	p.within("POSTHASTE_LIMIT_WEBHOOKS", int64(l.LimitWebhooks), 0, maxWebhooks)
 	p.within("POSTHASTE_LIMIT_EVENTS_PER_MINUTE", int64(l.LimitEventsPerMinute), 0, maxEventsPerMinute)
+	return p.list
+}
+
+// Validate returns every problem of the telemetry settings.
+func (t Telemetry) Validate() []Problem {
+	var p problems
+	p.link("POSTHASTE_OTLP_ENDPOINT", t.OTLPEndpoint)
+	p.require(!t.TraceReceivers || t.OTLPEndpoint != "", "POSTHASTE_TRACE_RECEIVERS", "needs POSTHASTE_OTLP_ENDPOINT: without it there is no trace to tell of")
+	return p.list
+}
+
+// Validate returns every problem of the retention.
+func (r Retention) Validate() []Problem {
+	var p problems
+	p.within("POSTHASTE_RETENTION_DAYS", int64(r.RetentionDays), 0, maxRetentionDays)
 	return p.list
 }
 

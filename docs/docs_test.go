@@ -163,6 +163,9 @@ func TestSettingsNamedExist(t *testing.T) {
 	for _, name := range []string{"POSTHASTE_TEST_REQUIRE", "POSTHASTE_TEST_DATABASE_URL", "POSTHASTE_FAILPOINTS"} {
 		known[name] = "" // of the tests, not of the program as it is built for use
 	}
+	for _, flag := range commandLineVariables(t) {
+		known[flag] = "" // of a command's own flag, and no setting of the service
+	}
 	for name, text := range texts {
 		for _, setting := range variable.FindAllString(text, -1) {
 			require.Contains(t, known, setting, "%s names a setting that config does not have", name)

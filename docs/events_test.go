@@ -26,6 +26,9 @@ func TestEventCatalogueIsFresh(t *testing.T) {
 		profile, err := registry.Profile(name)
 		require.NoError(t, err)
 		fmt.Fprintf(&page, "\n## %s\n\n%s Documentation: <%s>\n", profile.Title(), profile.Description(), profile.Docs())
+		if profile.Internal() {
+			page.WriteString("\nPosthaste makes these events itself; `POST /api/events` takes none of them.\n")
+		}
 		for _, event := range profile.EventTypes() {
 			writeEvent(t, &page, profile, event)
 		}

@@ -292,7 +292,7 @@ func ako09(sys *system) {
 	require.Equal(t, "NOT_FOUND", a.Code)
 	code, a = sys.call("GET", "/api/deliveries/"+delivery, "")
 	require.Equal(t, http.StatusNotFound, code, a.raw)
-	require.Empty(t, sys.tablesWith(w.ID))
+	require.Equal(t, []string{"audit"}, sys.tablesWith(w.ID), "that it was deleted, and by whom, stays on record")
 	require.Empty(t, sys.tablesWith(delivery))
 	require.Contains(t, sys.tablesWith(kept.ID), "attempts", "another webhook's log stays")
 	require.Len(t, sys.history(kept.ID), 2)

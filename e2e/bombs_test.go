@@ -185,7 +185,8 @@ func TestUnfinishedRequestsDoNotPileUp(t *testing.T) {
 	deadline := time.After(20 * time.Second)
 	for range cap(closed) {
 		select {
-		case <-closed:
+		case err := <-closed:
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 		case <-deadline:
 			t.Fatal("connections stay open that never finish their headers")
 		}

@@ -30,9 +30,8 @@ func crashExperiments() []struct {
 	}
 }
 
-// shortTimeout lets a delivery of the durable lane be taken over soon: the
-// webhook's timeout and 15 s after its worker died.
-const shortTimeout = `"timeoutSeconds":3`
+// afterCrash is how soon what was accepted has arrived after the last kill.
+const afterCrash = 15 * time.Second
 
 const retryAfterASecond = `{"mode":"schedule","delaysSeconds":[1,2,4]}`
 
@@ -40,7 +39,7 @@ const retryAfterASecond = `{"mode":"schedule","delaysSeconds":[1,2,4]}`
 func killMidPost(x *experiment) {
 	au := x.scene(settings{}, 300*time.Millisecond)
 	p := au.sys.start("all").awaitReady()
-	au.watch("", retryAfterASecond, shortTimeout)
+	au.watch("", retryAfterASecond)
 	wait := x.load(au, 20, 30*time.Second)
 	for range 10 {
 		before := len(au.rec.all())
@@ -51,7 +50,7 @@ func killMidPost(x *experiment) {
 	}
 	last := time.Now()
 	wait()
-	x.judge(au, last, 25*time.Second, fmt.Sprintf("%d POSTs were under way", au.inFlight()))
+	x.judge(au, last, afterCrash, fmt.Sprintf("%d POSTs were under way", au.inFlight()))
 }
 
 // killAtFailpoints lets processes kill themselves at moments drawn by lot.
@@ -60,8 +59,8 @@ func killAtFailpoints(x *experiment) {
 	require.NoError(x.t, err)
 	au := x.scene(settings{}, 10*time.Millisecond)
 	p := au.sys.start("all").awaitReady()
-	au.watch("", retryAfterASecond, shortTimeout)
-	au.watch("", never, shortTimeout)
+	au.watch("", retryAfterASecond)
+	au.watch("", never)
 	wait := x.load(au, 20, 25*time.Second)
 	var drawn []string
 	au.crash(p)
@@ -83,13 +82,13 @@ func killAtFailpoints(x *experiment) {
 	au.sys.start("all").awaitReady()
 	last := time.Now()
 	wait()
-	x.judge(au, last, 25*time.Second, strings.Join(drawn, ", "))
+	x.judge(au, last, afterCrash, strings.Join(drawn, ", "))
 }
 
 func killAtRandom(x *experiment) {
 	au := x.scene(settings{}, 20*time.Millisecond)
 	p := au.sys.start("all").awaitReady()
-	au.watch("", retryAfterASecond, shortTimeout)
+	au.watch("", retryAfterASecond)
 	wait := x.load(au, 50, 25*time.Second)
 	for range 8 {
 		x.pause(x.between(200*time.Millisecond, 3*time.Second))
@@ -98,7 +97,7 @@ func killAtRandom(x *experiment) {
 	}
 	last := time.Now()
 	wait()
-	x.judge(au, last, 25*time.Second, fmt.Sprintf("%d POSTs were under way", au.inFlight()))
+	x.judge(au, last, afterCrash, fmt.Sprintf("%d POSTs were under way", au.inFlight()))
 }
 
 func killOneOfTwo(x *experiment) {
@@ -108,7 +107,7 @@ func killOneOfTwo(x *experiment) {
 		return au.sys.start("worker", fmt.Sprintf("POSTHASTE_HTTP_ADDR=127.0.0.1:%d", freePort()))
 	}
 	first, second := worker(), worker()
-	au.watch("", retryAfterASecond, shortTimeout)
+	au.watch("", retryAfterASecond)
 	wait := x.load(au, 50, 25*time.Second)
 	for range 5 {
 		x.pause(5 * time.Second)
@@ -118,14 +117,14 @@ func killOneOfTwo(x *experiment) {
 	last := time.Now()
 	wait()
 	_ = second
-	x.judge(au, last, 25*time.Second, fmt.Sprintf("5 kills, %d POSTs were under way", au.inFlight()))
+	x.judge(au, last, afterCrash, fmt.Sprintf("5 kills, %d POSTs were under way", au.inFlight()))
 }
 
 // killAtMostOnce must never let a second POST through, whatever else happens.
 func killAtMostOnce(x *experiment) {
 	au := x.scene(settings{}, 300*time.Millisecond)
 	p := au.sys.start("all").awaitReady()
-	au.watch("", atMostOnce, shortTimeout)
+	au.watch("", atMostOnce)
 	wait := x.load(au, 20, 20*time.Second)
 	for range 5 {
 		before := len(au.rec.all())
@@ -137,7 +136,7 @@ func killAtMostOnce(x *experiment) {
 	}
 	last := time.Now()
 	wait()
-	report := x.judge(au, last, 25*time.Second, fmt.Sprintf("%d POSTs were under way", au.inFlight()))
+	report := x.judge(au, last, afterCrash, fmt.Sprintf("%d POSTs were under way", au.inFlight()))
 	require.Zero(x.t, report.Duplicates)
 	require.LessOrEqual(x.t, report.Unknown, au.inFlight()+5*fastLanePlaces, "unknown only where a process died")
 }
@@ -149,7 +148,7 @@ const fastLanePlaces = 16
 func gracefulRestart(x *experiment) {
 	au := x.scene(settings{}, 50*time.Millisecond)
 	restarts := rollingRestart(au, newBalancer(x.t), 100, 20*time.Second)
-	report := x.judge(au, time.Time{}, 60*time.Second, fmt.Sprintf("%d restarts, no answer but 202", restarts))
+	report := x.judge(au, time.Time{}, afterCrash, fmt.Sprintf("%d restarts, no answer but 202", restarts))
 	require.Zero(x.t, report.Duplicates)
 	require.Empty(x.t, au.refusals)
 	require.NotContains(x.t, au.refusals, fmt.Sprint(http.StatusServiceUnavailable))

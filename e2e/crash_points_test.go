@@ -119,7 +119,7 @@ func dieAt(t *testing.T, point crashPoint) *crashRun {
 	run := &crashRun{crashPoint: point, hooks: map[string]*watched{}}
 	sys := install(t, settings{})
 	run.audited = newAudited(sys, nil)
-	extra := []string{`"timeoutSeconds":1`}
+	var extra []string
 	if point.durable {
 		extra = append(extra, `"maxPerSecond":1000`) // a webhook with a limit has the durable lane
 	}

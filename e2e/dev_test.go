@@ -128,7 +128,7 @@ func TestDevIsARunningInstallationWithAPastableLine(t *testing.T) {
 		paste(t, line) // the old line, with its old token
 		d.awaitOutput(`received order\.paid .* verified`, time.Second)
 		token := regexp.MustCompile(`Bearer (\S+?)'`).FindStringSubmatch(again)[1]
-		sys := &system{t: t, api: fmt.Sprintf("http://127.0.0.1:%d", ports.http), token: token}
+		sys := &system{t: t, canaries: newCanaries(), api: fmt.Sprintf("http://127.0.0.1:%d", ports.http), token: token}
 		_, a := sys.call("GET", "/api/webhooks", "")
 		webhooks := into[[]hook](t, a)
 		require.Len(t, webhooks, 1, "one demo webhook, kept over the restart")
@@ -158,7 +158,7 @@ func TestDevWithoutDemoCreatesNothing(t *testing.T) {
 	d := startDev(t, append(ports.flags(t.TempDir()), "--demo=false"), "POSTHASTE_JWT_SECRET=a-secret-of-ours-with-32-characters")
 	d.awaitOutput(`Ctrl-C stops it`, 60*time.Second)
 	token := strings.TrimSpace(run(t, []string{"POSTHASTE_JWT_SECRET=a-secret-of-ours-with-32-characters"}, "token", "--tenant", "acme"))
-	sys := &system{t: t, api: fmt.Sprintf("http://127.0.0.1:%d", ports.http), token: token}
+	sys := &system{t: t, canaries: newCanaries(), api: fmt.Sprintf("http://127.0.0.1:%d", ports.http), token: token}
 	code, a := sys.call("GET", "/api/webhooks", "")
 	require.Equal(t, 200, code, "the secret of the environment is used: %s", a.raw)
 	require.Empty(t, into[[]hook](t, a))

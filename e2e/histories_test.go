@@ -3,6 +3,7 @@ package e2e
 import (
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -135,6 +136,38 @@ func stories() map[string]func(*system) map[string]string {
 			sys.awaitStates(event.ID, 20*time.Second, "delivered")
 			return map[string]string{"": workflows.ResendWorkflowID("acme", delivery.ID, settled)}
 		},
+		"prune": func(sys *system) map[string]string {
+			id, _ := sys.pruned()
+			return map[string]string{"": id}
+		},
+		"replay": func(sys *system) map[string]string {
+			const deliveries = 12
+			rec := newReceiver(sys.t, func(n int, w http.ResponseWriter, _ *http.Request) {
+				if n <= deliveries || n == 2*deliveries { // the last one fails again, and is waited for
+					w.WriteHeader(http.StatusInternalServerError)
+				}
+			})
+			w := sys.createWebhook(rec.URL, `"retry":{"mode":"never"}`)
+			sys.failing(rec, w, deliveries)
+			code, a := sys.call("PATCH", "/api/webhooks/"+w.ID, `{"retry":{"mode":"schedule","delaysSeconds":[4]}}`)
+			require.Equal(sys.t, 200, code, a.raw)
+			replay := sys.replay(w.ID, `,"perSecond":5`)
+			sys.awaitReplay(replay.ID, "completed", 30*time.Second)
+			return map[string]string{"": workflows.ReplayWorkflowID("acme", w.ID), "-page": workflows.ReplayPageWorkflowID("acme", replay.ID, 1)}
+		},
+		"replay-cancelled": func(sys *system) map[string]string {
+			rec := newReceiver(sys.t, status(500))
+			w := sys.createWebhook(rec.URL, `"retry":{"mode":"never"}`)
+			sys.failing(rec, w, 6)
+			code, a := sys.call("PATCH", "/api/webhooks/"+w.ID, `{"retry":{"mode":"schedule","delaysSeconds":[3600]}}`)
+			require.Equal(sys.t, 200, code, a.raw)
+			replay := sys.replay(w.ID, `,"perSecond":2`)
+			sys.await("some of it", 20*time.Second, func() bool { return sys.replayNow(replay.ID).Progress.Reopened >= 2 })
+			code, a = sys.call("DELETE", "/api/replays/"+replay.ID, "")
+			require.Equal(sys.t, 202, code, a.raw)
+			sys.awaitReplay(replay.ID, "cancelled", 20*time.Second)
+			return map[string]string{"": workflows.ReplayWorkflowID("acme", w.ID), "-page": workflows.ReplayPageWorkflowID("acme", replay.ID, 1)}
+		},
 		"duplicate-run": func(sys *system) map[string]string {
 			rec := newReceiver(sys.t, nil)
 			sys.createWebhook(rec.URL)
@@ -165,6 +198,9 @@ func replay(t *testing.T, history *historypb.History, options worker.WorkflowRep
 	replayer.RegisterWorkflow(workflows.DeliverEvent)
 	replayer.RegisterWorkflow(workflows.DeliverPage)
 	replayer.RegisterWorkflow(workflows.ResendDelivery)
+	replayer.RegisterWorkflow(workflows.PruneHistory)
+	replayer.RegisterWorkflow(workflows.ReplayDeliveries)
+	replayer.RegisterWorkflow(workflows.ReplayPage)
 	require.NoError(t, replayer.ReplayWorkflowHistory(quiet{}, history))
 }
 

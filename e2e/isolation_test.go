@@ -35,13 +35,14 @@ type party struct {
 	events     map[string]bool   // true once the ledger was seen to have it
 	deliveries map[string]string // and the webhook of each
 	keys       map[string]string // API keys, by id
+	replays    map[string]string // and the webhook of each
 	made       int
 }
 
 // ids lists everything of a party that a stranger could name.
 func (p *party) ids() []string {
 	return slices.Sorted(func(yield func(string) bool) {
-		for _, set := range []map[string]string{p.webhooks, p.deliveries, p.keys} {
+		for _, set := range []map[string]string{p.webhooks, p.deliveries, p.keys, p.replays} {
 			for id := range set {
 				if !yield(id) {
 					return
@@ -92,7 +93,7 @@ func (i *isolation) begin(t *rapid.T) *neighbours {
 		p := &party{
 			name: name, token: i.sign(name, ""), mark: "mark-" + uuid.NewString(),
 			webhooks: map[string]string{}, gone: map[string]bool{}, events: map[string]bool{},
-			deliveries: map[string]string{}, keys: map[string]string{},
+			deliveries: map[string]string{}, keys: map[string]string{}, replays: map[string]string{},
 		}
 		n.parties[side] = p
 	}
@@ -102,6 +103,8 @@ func (i *isolation) begin(t *rapid.T) *neighbours {
 		c.createKey()
 		id := c.createEvent("")
 		require.Eventually(t, func() bool { return c.readEvent(id, true) && len(c.party.deliveries) > 0 }, 20*time.Second, 5*time.Millisecond)
+		c.kind = "own"
+		c.replay()
 	}
 	return n
 }
@@ -232,6 +235,22 @@ func (c *caller) createKey() {
 	c.party.keys[made.ID] = made.Key
 }
 
+// replay starts a replay, if it may.
+func (c *caller) replay() {
+	const route = "POST /api/webhooks/{id}/replay"
+	own, foreign := c.hooks()
+	id, isOwn := c.pick(route, own, foreign)
+	code, a := c.call(route, id, `{"since":"2026-01-01T00:00:00Z","status":"all","perSecond":100}`)
+	want := []int{http.StatusNotFound}
+	if isOwn { // one may be running, or the webhook may be paused
+		want = []int{http.StatusAccepted, http.StatusConflict}
+	}
+	require.Contains(c.t, want, code, a.raw)
+	if code == http.StatusAccepted {
+		c.party.replays[into[struct{ ID string }](c.sys.t, a).ID] = id
+	}
+}
+
 func (c *caller) event() string {
 	return fmt.Sprintf(`{"type":"order.paid","data":{"mark":%q}}`, c.party.mark)
 }
@@ -331,6 +350,7 @@ func (n *neighbours) actions() map[string]func(*caller) {
 				delete(c.party.webhooks, id)
 				c.party.gone[id] = true
 				maps.DeleteFunc(c.party.deliveries, func(_, webhook string) bool { return webhook == id })
+				maps.DeleteFunc(c.party.replays, func(_, webhook string) bool { return webhook == id })
 			}
 		},
 		"POST /api/webhooks/{id}/rotate-secret": func(c *caller) {
@@ -349,11 +369,44 @@ func (n *neighbours) actions() map[string]func(*caller) {
 				c.list("GET /api/webhooks/{id}/history", id)
 			}
 		},
+		"GET /api/webhooks/{id}/stats": func(c *caller) {
+			own, foreign := c.hooks()
+			if _, a, isOwn := c.reach("GET /api/webhooks/{id}/stats", own, foreign, ""); isOwn {
+				c.atMostOwn(a)
+			}
+		},
+		"GET /api/stats": func(c *caller) {
+			code, a := c.call("GET /api/stats", "", "")
+			require.Equal(c.t, http.StatusOK, code, a.raw)
+			c.atMostOwn(a)
+		},
 		"GET /api/webhooks/{id}/audit": func(c *caller) {
 			own, foreign := c.dead()
 			if id, _, isOwn := c.reach("GET /api/webhooks/{id}/audit", own, foreign, ""); isOwn {
 				require.NotEmpty(c.t, c.list("GET /api/webhooks/{id}/audit", id))
 			}
+		},
+		"POST /api/webhooks/{id}/replay": (*caller).replay,
+		"GET /api/webhooks/{id}/replays": func(c *caller) {
+			own, foreign := c.hooks()
+			if id, _, isOwn := c.reach("GET /api/webhooks/{id}/replays", own, foreign, ""); isOwn {
+				for _, replay := range c.list("GET /api/webhooks/{id}/replays", id) {
+					require.Equal(c.t, id, c.party.replays[replay])
+				}
+			}
+		},
+		"GET /api/replays/{id}": func(c *caller) {
+			c.reach("GET /api/replays/{id}", slices.Sorted(maps.Keys(c.party.replays)), slices.Sorted(maps.Keys(c.other.replays)), "")
+		},
+		"DELETE /api/replays/{id}": func(c *caller) {
+			const route = "DELETE /api/replays/{id}"
+			id, isOwn := c.pick(route, slices.Sorted(maps.Keys(c.party.replays)), slices.Sorted(maps.Keys(c.other.replays)))
+			code, a := c.call(route, id, "")
+			want := []int{http.StatusNotFound}
+			if isOwn { // it may have ended
+				want = []int{http.StatusAccepted, http.StatusConflict}
+			}
+			require.Contains(c.t, want, code, a.raw)
 		},
 		"POST /api/events": func(c *caller) {
 			c.createEvent(rapid.SampledFrom([]string{"", "same-key", "another"}).Draw(c.t, "key"))
@@ -419,6 +472,18 @@ func (n *neighbours) actions() map[string]func(*caller) {
 		},
 		"POST /api/temporal/codec/decode": func(c *caller) { c.forOperators("POST /api/temporal/codec/decode", `{"payloads":[]}`) },
 	}
+}
+
+// atMostOwn holds sums against what the caller's own webhooks were sent.
+func (c *caller) atMostOwn(a answer) {
+	var summed, sent int
+	for _, hour := range into[[]struct{ Attempts int }](c.sys.t, a) {
+		summed += hour.Attempts
+	}
+	for id := range c.party.webhooks {
+		sent += len(c.list("GET /api/webhooks/{id}/history", id)) // read later, so it has at least what was summed up
+	}
+	require.LessOrEqual(c.t, summed, sent, a.raw)
 }
 
 // tour calls every route once more for each tenant, with ids of both: chance

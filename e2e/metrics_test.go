@@ -57,6 +57,15 @@ var (
 		`posthaste_ledger_records_total 1`,
 		`posthaste_ledger_records_waiting 0`,
 		`posthaste_ledger_records_in_flight 0`,
+		`posthaste_lane_attempts_total{lane="fast"} 1`,
+		`posthaste_lane_attempts_total{lane="durable"} 0`,
+		`posthaste_lane_in_flight{lane="fast"} 0`,
+		`posthaste_lane_deferred_total{lane="fast",reason="fitness"} 0`,
+		`posthaste_fast_slot_wait_seconds_count 1`,
+		`posthaste_breakers_open 0`,
+		`posthaste_check_failing{check="database"} 0`,
+		`temporal_workflow_completed_total{workflow_type="DeliverEvent"} 1`,
+		`temporal_local_activity_execution_latency_seconds_count{activity_type="Deliver"} 1`,
 	}
 )
 
@@ -79,6 +88,14 @@ func TestMetricsOfOneProcess(t *testing.T) {
 	sys.awaitMeasured(sys.api, measuredAtWork)
 	text := strings.Join(sys.scrape(sys.api), "\n")
 	require.Contains(t, text, "\ngo_goroutines ")
+	for _, series := range []string{ // the SDK's names as we know them
+		`temporal_request_total{operation="StartWorkflowExecution"}`, `temporal_request_latency_seconds_count{operation="RespondWorkflowTaskCompleted"}`,
+		`temporal_workflow_endtoend_latency_seconds_count{workflow_type="DeliverEvent"}`, `temporal_workflow_task_execution_latency_seconds_count `,
+		`temporal_worker_task_slots_available{worker_type="ActivityWorker"}`, `temporal_worker_task_slots_used{worker_type="WorkflowWorker"}`,
+		`temporal_num_pollers{poller_type="activity_task"}`, `temporal_sticky_cache_size `,
+	} {
+		require.Contains(t, text, "\n"+series)
+	}
 	require.Contains(t, text, "\nprocess_open_fds ")
 	require.NotContains(t, text, sys.tenant, "no label names a tenant")
 }

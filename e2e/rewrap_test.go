@@ -88,9 +88,9 @@ func (sys *system) awaitClosed(ids []string) {
 	sys.t.Helper()
 	stranger := sys.strangersClient()
 	for _, id := range ids {
-		// A task that was handed to a process just as it stopped waits for its time
-		// to be over: the webhook's timeout and 15 s in the durable lane.
-		sys.await("workflow of "+id, 60*time.Second, func() bool {
+		// A task that was handed to a process just as it stopped is given to another
+		// some 10 s later.
+		sys.await("workflow of "+id, 30*time.Second, func() bool {
 			found, err := stranger.DescribeWorkflowExecution(sys.t.Context(), workflows.EventWorkflowID(sys.tenant, id), "")
 			return err == nil && found.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 		})

@@ -35,14 +35,16 @@ const (
 	AuditResumed       = "resumed" // active again, after whatever other status
 	AuditSecretRotated = "secret-rotated"
 	AuditDeleted       = "deleted"
-	AuditGone          = "gone"   // by the system: answered 410
-	AuditBroken        = "broken" // by the system: failed too often
+	AuditGone          = "gone"     // by the system: answered 410
+	AuditBroken        = "broken"   // by the system: failed too often
+	AuditReplayed      = "replayed" // its settled deliveries are sent again
 )
 
 // AuditActions lists all actions.
 func AuditActions() []string {
 	return []string{
 		AuditCreated, AuditUpdated, AuditPaused, AuditResumed, AuditSecretRotated, AuditDeleted, AuditGone, AuditBroken,
+		AuditReplayed,
 	}
 }
 
@@ -58,6 +60,8 @@ type AuditEntry struct {
 	// Changes is a JSON object: the name of a member, as the API has it, to
 	// {"from": …, "to": …}. It holds no secret and no header's value.
 	Changes json.RawMessage
+
+	reason string // of a change of status, while it is made
 }
 
 // auditRow is an entry as it lies in the table audit.

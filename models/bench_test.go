@@ -78,7 +78,7 @@ func BenchmarkRecord(b *testing.B) {
 				}
 			}
 		})
-		stats := w.store.Stats()
+		stats := w.store.RecorderStats()
 		require.NotZero(b, stats.Commits)
 		b.ReportMetric(float64(stats.Records)/float64(stats.Commits), "records/commit")
 	})

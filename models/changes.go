@@ -138,6 +138,6 @@ func actionOf(before, after *Webhook) string {
 // auditOf makes the entry of a change.
 func auditOf(by Actor, action string, w *Webhook, at time.Time, changed changes) AuditEntry {
 	return AuditEntry{
-		Tenant: w.Tenant, WebhookID: w.ID, At: at, Actor: by, Action: action, Changes: encoded(changed),
+		Tenant: w.Tenant, WebhookID: w.ID, At: at, Actor: by, Action: action, Changes: encoded(changed), reason: w.StatusReason,
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Rows of others are taken in one order everywhere: first the webhooks by id,
-// then the deliveries. Together with DeleteWebhook, which starts at the webhook
+// then the deliveries, then the rollups. Together with DeleteWebhook, which starts at the webhook
 // too, that leaves no two transactions waiting for each other.
 
 // commit stores a group of records, at most one per delivery, and says which
@@ -45,13 +45,19 @@ func (s *Store) commit(tx *gorm.DB, group []*entry, wait bool) (map[string]bool,
 			webhooks.count(e)
 		}
 	}
-	return done, s.storeHealth(tx, webhooks)
+	if err := s.storeHealth(tx, webhooks); err != nil {
+		return nil, err
+	}
+	if err := s.addRollups(tx, able, moved); err != nil {
+		return nil, err
+	}
+	return done, s.insertNotices(tx, exhausted(able, moved)...)
 }
 
 var moveBatch = []column{
 	{"id", textCol}, {"tenant", textCol}, {"webhook_id", textCol}, {"attempts", numberCol}, {"state", textCol},
 	{"to_state", textCol}, {"added", numberCol}, {"next_attempt_at", timeCol}, {"status_code", numberCol},
-	{"reason", textCol}, {"updated_at", timeCol}, {"settled_at", timeCol},
+	{"reason", textCol}, {"updated_at", timeCol}, {"settled_at", timeCol}, {"held_until", timeCol},
 }
 
 const guard = "d.tenant = v.tenant AND d.attempts = v.attempts AND d.state = v.state" +
@@ -72,7 +78,7 @@ func (s *Store) moveDeliveries(tx *gorm.DB, group []*entry, wait bool) (map[stri
 		from = " FROM v JOIN free ON free.id = v.id"
 	}
 	sql += ` UPDATE deliveries AS d SET state = v.to_state, attempts = d.attempts + v.added,
-		next_attempt_at = v.next_attempt_at, slot_at = NULL, reason = v.reason, updated_at = v.updated_at, settled_at = v.settled_at,
+		next_attempt_at = v.next_attempt_at, slot_at = NULL, held_until = v.held_until, reason = v.reason, updated_at = v.updated_at, settled_at = v.settled_at,
 		last_status_code = CASE WHEN v.added > 0 THEN v.status_code ELSE d.last_status_code END` +
 		from + " WHERE d.id = v.id AND " + guard + s.db.dialect.returning("d", "id", "webhook_id", "event_id", "event_type", "attempts", "test")
 	var rows []deliveryRow
@@ -103,7 +109,7 @@ func moves(group []*entry) *batch {
 			added, statusCode = 1, e.attempt.StatusCode
 		}
 		b.add(d.ID, d.Tenant, d.WebhookID, d.Attempts, string(d.State), string(e.to), added, next, statusCode,
-			e.record.Reason, now, settled)
+			e.record.Reason, now, settled, momentPtr(e.record.HeldUntil))
 	}
 	return b
 }

@@ -36,6 +36,7 @@ const (
 	listAttempts   = "a"
 	listAPIKeys    = "k"
 	listAudit      = "l"
+	listReplays    = "r"
 )
 
 // cursorVersion changes when the form of a cursor does; older ones are then
@@ -76,7 +77,7 @@ func decodeCursor(list, cursor string) (*position, error) {
 		return nil, refused
 	}
 	p := position{id: parts[3]}
-	if (list == listEvents) != (parts[2] != "") {
+	if byTime := list == listEvents || list == listReplays; byTime != (parts[2] != "") {
 		return nil, refused
 	}
 	if parts[2] != "" {

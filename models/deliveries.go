@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -53,7 +54,7 @@ func (s *Store) DeliveriesOf(ctx context.Context, tenant, eventID string, limit 
 	limit = pageLimit(limit)
 	var list []Delivery
 	err = s.readAs(ctx, tenant, func(tx *gorm.DB) error {
-		err := s.mustHave(tx, "events", tenant, eventID, noEvent())
+		err := s.mustHaveEvent(tx, tenant, eventID)
 		if err == nil {
 			list, err = s.deliveriesAfter(tx, tenant, eventID, afterID, limit+1)
 		}
@@ -74,7 +75,16 @@ func (s *Store) Delivery(ctx context.Context, tenant, id string) (Delivery, []At
 		if d, err = s.delivery(tx, tenant, id, ""); err != nil {
 			return err
 		}
-		return query(tx, &rows, "SELECT * FROM attempts WHERE tenant = ? AND delivery_id = ? ORDER BY number", tenant, id)
+		const all = "SELECT * FROM attempts WHERE tenant = ? AND delivery_id = ?"
+		// An attempt is no older than its event, whose time the id begins with; so
+		// the days before need not be asked, unless a clock was wrong.
+		if at, ok := timeOfID(id); ok {
+			err = query(tx, &rows, all+" AND id >= ? ORDER BY number", tenant, id, idFrom(at.Add(-idSlack)))
+			if err != nil || len(rows) >= d.Attempts {
+				return err
+			}
+		}
+		return query(tx, &rows, all+" ORDER BY number", tenant, id)
 	})
 	if err != nil {
 		return Delivery{}, nil, err
@@ -126,16 +136,23 @@ func (s *Store) Reopen(ctx context.Context, tenant, deliveryID, workflowID strin
 		if d.State, err = Advance(d.State, StepReopen); err != nil {
 			return err
 		}
-		d.WorkflowID = workflowID
-		d.RoundStart, d.NextAttemptAt, d.SlotAt, d.SettledAt, d.UpdatedAt = d.Attempts, nil, nil, nil, s.now()
-		return tx.Exec(`UPDATE deliveries SET state = ?, workflow_id = ?, round_start = attempts,
-			next_attempt_at = NULL, slot_at = NULL, settled_at = NULL, updated_at = ? WHERE id = ?`,
-			string(d.State), workflowID, moment(d.UpdatedAt), d.ID).Error
+		d.reopen(d.State, workflowID, s.now())
+		return tx.Exec(reopenDeliveries+"id = ?", string(d.State), workflowID, moment(d.UpdatedAt), d.ID).Error
 	})
 	if err != nil {
 		return Delivery{}, err
 	}
 	return d, nil
+}
+
+// reopenDeliveries begins another round of the deliveries that its condition
+// names; reopen does the same to one that was read.
+const reopenDeliveries = `UPDATE deliveries SET state = ?, workflow_id = ?, round_start = attempts,
+	next_attempt_at = NULL, slot_at = NULL, held_until = NULL, settled_at = NULL, updated_at = ? WHERE `
+
+func (d *Delivery) reopen(to State, workflowID string, at time.Time) {
+	d.State, d.WorkflowID, d.RoundStart, d.UpdatedAt = to, workflowID, d.Attempts, at
+	d.NextAttemptAt, d.SlotAt, d.HeldUntil, d.SettledAt = nil, nil, nil, nil
 }
 
 // Cancel stops the deliveries among those named that still wait; those that are

@@ -22,6 +22,7 @@ type Delivery struct {
 
 	NextAttemptAt  *time.Time // set while the delivery is retrying
 	SlotAt         *time.Time // when its webhook's rate limit lets it be sent; nil = no slot taken (Pace)
+	HeldUntil      *time.Time // so long another process has it in hand (Hold); nil = none has
 	LastStatusCode *int       // of the last attempt; nil when it got no answer
 	Reason         string     // why the last attempt failed, or why there was none
 
@@ -50,6 +51,7 @@ type deliveryRow struct {
 	RoundStart     int
 	NextAttemptAt  *moment
 	SlotAt         *moment
+	HeldUntil      *moment
 	LastStatusCode *int
 	Reason         string
 	Test           bool
@@ -66,7 +68,8 @@ func (deliveryRow) TableName() string { return "deliveries" }
 
 var deliveryColumns = []string{
 	"id", "tenant", "event_id", "webhook_id", "event_type", "workflow_id", "lane", "timeout_seconds",
-	"state", "attempts", "round_start", "next_attempt_at", "slot_at", "last_status_code", "reason", "test", "created_at", "updated_at", "settled_at",
+	"state", "attempts", "round_start", "next_attempt_at", "slot_at", "held_until",
+	"last_status_code", "reason", "test", "created_at", "updated_at", "settled_at",
 }
 
 func deliveryFromRow(row *deliveryRow) Delivery {
@@ -74,7 +77,8 @@ func deliveryFromRow(row *deliveryRow) Delivery {
 		ID: row.ID, Tenant: row.Tenant, EventID: row.EventID, WebhookID: row.WebhookID, EventType: row.EventType,
 		WorkflowID: row.WorkflowID, Lane: row.Lane, TimeoutSeconds: row.TimeoutSeconds,
 		State: State(row.State), Attempts: row.Attempts, RoundStart: row.RoundStart,
-		NextAttemptAt: timePtr(row.NextAttemptAt), SlotAt: timePtr(row.SlotAt), LastStatusCode: row.LastStatusCode, Reason: row.Reason,
+		NextAttemptAt: timePtr(row.NextAttemptAt), SlotAt: timePtr(row.SlotAt), HeldUntil: timePtr(row.HeldUntil),
+		LastStatusCode: row.LastStatusCode, Reason: row.Reason,
 		WebhookName: row.WebhookName, Host: hostOf(row.WebhookURL), Test: row.Test,
 		CreatedAt: time.Time(row.CreatedAt), UpdatedAt: time.Time(row.UpdatedAt), SettledAt: timePtr(row.SettledAt),
 	}

@@ -50,3 +50,13 @@ func (d dialect) returning(table string, columns ...string) string {
 	}
 	return " RETURNING " + selectList(table, "", columns)
 }
+
+// along names a table to be read along an index. SQLite keeps no statistics
+// here, and might choose a shorter index and read in vain; PostgreSQL chooses
+// well.
+func (d dialect) along(table, index string) string {
+	if d == sqliteDialect {
+		return table + " INDEXED BY " + index
+	}
+	return table
+}

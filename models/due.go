@@ -57,8 +57,13 @@ func (s *Store) due(ctx context.Context, tenant string, ids []string, withEvent 
 		sql += " JOIN events e ON e.tenant = d.tenant AND e.id = d.event_id"
 	}
 	condition, arg := s.db.dialect.in("d.id", ids)
+	args := []any{tenant, arg}
+	if from, to, ok := acceptedWith(ids); ok && withEvent {
+		condition += " AND e.accepted_at >= ? AND e.accepted_at < ?"
+		args = append(args, moment(from), moment(to))
+	}
 	var rows []dueRow
-	err := query(s.readAll(ctx), &rows, sql+" WHERE d.tenant = ? AND "+condition+" ORDER BY d.id", tenant, arg)
+	err := query(s.readAll(ctx), &rows, sql+" WHERE d.tenant = ? AND "+condition+" ORDER BY d.id", args...)
 	if err != nil {
 		return nil, s.translate(err)
 	}

@@ -74,7 +74,9 @@ func (s *Store) Event(ctx context.Context, tenant, id string) (Event, error) {
 	}
 	var rows []eventRow
 	err := s.readAs(ctx, tenant, func(tx *gorm.DB) error {
-		return query(tx, &rows, "SELECT * FROM events WHERE tenant = ? AND id = ?", tenant, id)
+		var err error
+		rows, err = s.eventColumnsOf(tx, "*", tenant, id)
+		return err
 	})
 	if err != nil {
 		return Event{}, err

@@ -2,10 +2,13 @@ package models
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -138,6 +141,49 @@ func CheckLock(ctx context.Context, url, setting string) error {
 		return err
 	}
 	return errors.Join(db.checkLock(ctx, slog.New(slog.DiscardHandler)), db.close())
+}
+
+// HistoryPlan returns how the database reads a page of a history from a place
+// on. On PostgreSQL the page is read, once with a plan for these very values and
+// once with the plan that is kept for any.
+func (s *Store) HistoryPlan(ctx context.Context, f HistoryFilter, afterID string) (string, error) {
+	after := &position{id: afterID}
+	var rows []attemptRow
+	built := s.db.dialect.historyOf(s.db.reader.Session(&gorm.Session{DryRun: true}), f, after, 101).Find(&rows).Statement
+	if !s.OnPostgres() {
+		steps := []struct{ Detail string }{}
+		err := s.db.reader.Raw("EXPLAIN QUERY PLAN "+built.SQL.String(), built.Vars...).Scan(&steps).Error
+		var plan strings.Builder
+		for _, step := range steps {
+			plan.WriteString(step.Detail + "\n")
+		}
+		return plan.String(), err
+	}
+	values := make([]string, len(built.Vars))
+	for i, value := range built.Vars {
+		if valuer, ok := value.(driver.Valuer); ok {
+			value, _ = valuer.Value()
+		}
+		values[i] = fmt.Sprintf("'%v'", value)
+	}
+	var plan []string
+	err := s.writeAs(ctx, f.Tenant, func(tx *gorm.DB) error {
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			var lines []string
+			err := errors.Join(
+				tx.Exec("SET LOCAL plan_cache_mode = "+mode).Error,
+				tx.Exec("PREPARE history AS "+built.SQL.String()).Error,
+				tx.Raw("EXPLAIN (ANALYZE, TIMING off) EXECUTE history ("+strings.Join(values, ", ")+")").Scan(&lines).Error,
+				tx.Exec("DEALLOCATE history").Error,
+			)
+			if err != nil {
+				return err
+			}
+			plan = append(plan, lines...)
+		}
+		return nil
+	})
+	return strings.Join(plan, "\n"), err
 }
 
 // SelectRows builds the statement that carries a row of one column of each kind.

@@ -180,5 +180,8 @@ func (s *Store) storeHealth(tx *gorm.DB, webhooks healthOf) error {
 	if err != nil {
 		return err
 	}
-	return s.insertAudit(tx, became...)
+	if err := s.insertAudit(tx, became...); err != nil {
+		return err
+	}
+	return s.insertNotices(tx, noticesOf(became...)...)
 }

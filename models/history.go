@@ -21,9 +21,10 @@ type HistoryFilter struct {
 	Cursor    string
 }
 
-// idSlack is more than the clock of an attempt's id may be away from the time
-// the attempt started. It lets a filter by time use the order of the ids.
-const idSlack = time.Hour
+// idSlack is how far the clock of an attempt's id may be away from the time the
+// attempt started; Record sees to it. It lets a filter by time use the order of
+// the ids, and bounds what such a filter reads in vain.
+const idSlack = time.Second
 
 // History lists the attempts of a webhook, newest first, without what was sent
 // (request headers and body) and without response headers: Delivery has those.
@@ -39,7 +40,7 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) (Page[Attempt], er
 		if err := s.mustHave(tx, "webhooks", f.Tenant, f.WebhookID, noWebhook()); err != nil {
 			return err
 		}
-		return historyOf(tx, f, after).Limit(limit + 1).Find(&rows).Error
+		return s.db.dialect.historyOf(tx, f, after, limit+1).Find(&rows).Error
 	})
 	if err != nil {
 		return Page[Attempt]{}, err
@@ -51,17 +52,39 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) (Page[Attempt], er
 	return pageOf(listAttempts, list, limit, func(a Attempt) position { return position{id: a.ID} }), nil
 }
 
-// historyOf selects the attempts that the filter lets through, newest first.
-func historyOf(tx *gorm.DB, f HistoryFilter, after *position) *gorm.DB {
-	found := tx.Table("attempts").Select(attemptSummaryColumns).
+// historyOf selects the first attempts that the filter lets through, newest
+// first. Each of its conditions but the time is a prefix of an index whose next
+// column is the id. There is none by type alone: the successes and the failures
+// of a type are two stretches of one index, and the first rows of both together
+// hold the first rows of all.
+func (d dialect) historyOf(tx *gorm.DB, f HistoryFilter, after *position, rows int) *gorm.DB {
+	if f.EventType == "" || f.Success != nil {
+		return d.stretchOf(tx, f, after).Limit(rows)
+	}
+	yes, no := true, false
+	succeeded, failed := f, f
+	succeeded.Success, failed.Success = &yes, &no
+	both := tx.Raw("SELECT * FROM (?) AS succeeded UNION ALL SELECT * FROM (?) AS failed",
+		d.stretchOf(tx, succeeded, after).Limit(rows), d.stretchOf(tx, failed, after).Limit(rows))
+	return tx.Table("(?) AS attempts", both).Order("id DESC").Limit(rows)
+}
+
+// stretchOf selects a stretch of one index.
+func (d dialect) stretchOf(tx *gorm.DB, f HistoryFilter, after *position) *gorm.DB {
+	from := "attempts"
+	switch {
+	case f.EventType != "":
+		from = d.along(from, "attempts_of_type")
+	case f.Success != nil:
+		from = d.along(from, "attempts_of_result")
+	}
+	found := tx.Table(from).Select(attemptSummaryColumns).
 		Where("webhook_id = ? AND tenant = ?", f.WebhookID, f.Tenant)
 	if f.EventType != "" {
 		found = found.Where("event_type = ?", f.EventType)
 	}
-	if f.Success != nil && *f.Success {
-		found = found.Where("success")
-	} else if f.Success != nil {
-		found = found.Where("NOT success")
+	if f.Success != nil {
+		found = found.Where("success = ?", *f.Success)
 	}
 	found = between(found, "started_at", f.Since, f.Until)
 	if f.Since != nil {

@@ -37,6 +37,17 @@ func timeOrdered(at time.Time, bits []byte) string {
 	return id.String()
 }
 
+// timeOf returns the time in a UUIDv7, to the millisecond.
+func timeOf(id string) time.Time {
+	parsed, err := uuid.Parse(id)
+	if err != nil {
+		return time.Time{}
+	}
+	var millis [8]byte
+	copy(millis[2:], parsed[:6])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(millis[:]))).UTC()
+}
+
 // isUUID reports whether a text is a UUID in the one form we write.
 func isUUID(id string) bool {
 	parsed, err := uuid.Parse(id)

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ type pathCase struct {
 // paths knows the path of every method.
 func paths() map[string]pathCase {
 	return map[string]pathCase{
-		"Close": {path: without}, "Ping": {path: without}, "Stats": {path: without},
+		"Close": {path: without}, "Ping": {path: without}, "RecorderStats": {path: without}, "PruneStats": {path: without},
 
 		"CreateWebhook": {forOne, func(w world, _ rows) error { w.webhook("acme"); return nil }},
 		"Webhook":       {forOne, func(w world, r rows) error { w.webhookNow(r.hook); return nil }},
@@ -60,6 +61,9 @@ func paths() map[string]pathCase {
 		"DeleteWebhook": {forOne, func(w world, r rows) error { return w.store.DeleteWebhook(w.t.Context(), byTest, "acme", r.hook.ID) }},
 		"History": {forOne, func(w world, r rows) error {
 			return second(w.store.History(w.t.Context(), models.HistoryFilter{Tenant: "acme", WebhookID: r.hook.ID}))
+		}},
+		"Stats": {forOne, func(w world, r rows) error {
+			return second(w.store.Stats(w.t.Context(), models.StatsFilter{Tenant: "acme", WebhookID: r.hook.ID}))
 		}},
 		"Audit": {forOne, func(w world, r rows) error {
 			return second(w.store.Audit(w.t.Context(), models.AuditFilter{Tenant: "acme", WebhookID: r.hook.ID}))
@@ -77,6 +81,30 @@ func paths() map[string]pathCase {
 		"Delivery": {forOne, func(w world, r rows) error { w.reload(r.d); return nil }},
 		"Reopen": {forOne, func(w world, r rows) error {
 			return second(w.store.Reopen(w.t.Context(), "acme", r.d.ID, r.d.WorkflowID))
+		}},
+		"Replay": {forOne, func(w world, r rows) error {
+			replay := w.replay(r.hook)
+			return second(w.store.Replay(w.t.Context(), "acme", replay.ID))
+		}},
+		"Replays": {forOne, func(w world, r rows) error {
+			return second(w.store.Replays(w.t.Context(), models.ReplayFilter{Tenant: "acme", WebhookID: r.hook.ID}))
+		}},
+		"BeginReplay": {forOne, func(w world, r rows) error { w.replay(r.hook); return nil }},
+		"EndReplay": {forOne, func(w world, r rows) error {
+			return w.store.EndReplay(w.t.Context(), "acme", r.d.ID, models.ReplayCompleted, "")
+		}},
+		"NoteReplay": {forOne, func(w world, r rows) error {
+			return w.store.NoteReplay(w.t.Context(), models.ReplayPage{Tenant: "acme", ReplayID: r.d.ID, Number: 1})
+		}},
+		"CountReplayable": {forOne, func(w world, r rows) error {
+			_, _, err := w.store.CountReplayable(w.t.Context(), replayable(r.hook, models.ReplayAll))
+			return err
+		}},
+		"FindReplayable": {forOne, func(w world, r rows) error {
+			return second(w.store.FindReplayable(w.t.Context(), replayable(r.hook, models.ReplayAll), "", "replay/1", 5))
+		}},
+		"ReopenSome": {forOne, func(w world, r rows) error {
+			return second(w.store.ReopenSome(w.t.Context(), replayable(r.hook, models.ReplayAll), []string{r.d.ID}, "replay/1"))
 		}},
 		"Cancel": {forOne, func(w world, r rows) error { return w.store.Cancel(w.t.Context(), "acme", []string{r.d.ID}) }},
 		"Tenant": {forOne, func(w world, _ rows) error { return second(w.store.Tenant(w.t.Context(), "acme")) }},
@@ -99,12 +127,17 @@ func paths() map[string]pathCase {
 		"DueDeliveries": {forAll, func(w world, r rows) error {
 			return second(w.store.DueDeliveries(w.t.Context(), "acme", []string{r.d.ID}))
 		}},
-		"Claim":  {forAll, func(w world, r rows) error { return w.store.Claim(w.t.Context(), r.d) }},
+		"Claim":  {forAll, func(w world, r rows) error { return w.store.Claim(w.t.Context(), r.d, now()) }},
 		"Record": {forAll, func(w world, r rows) error { w.record(r.d, models.StepDeliver); return nil }},
+		"Hold":   {forAll, func(w world, r rows) error { return second(w.store.Hold(w.t.Context(), r.d, now(), false)) }},
 		"Pace":   {forAll, func(w world, r rows) error { return second(w.store.Pace(w.t.Context(), r.d, r.hook.ID, 1)) }},
 		// These look after the installation.
-		"Rewrap":    {forAll, func(w world, _ rows) error { return second(w.store.Rewrap(w.t.Context(), nil)) }},
-		"CheckKeys": {forAll, func(w world, _ rows) error { return w.store.CheckKeys(w.t.Context()) }},
+		"Notices":       {forAll, func(w world, _ rows) error { return second(w.store.Notices(w.t.Context(), 1)) }},
+		"DeleteNotices": {forAll, func(w world, r rows) error { return w.store.DeleteNotices(w.t.Context(), r.d.ID) }},
+		"AddPartitions": {forAll, func(w world, _ rows) error { return second(w.store.AddPartitions(w.t.Context())) }},
+		"Prune":         {forAll, func(w world, _ rows) error { return second(w.store.Prune(w.t.Context(), now(), nil)) }},
+		"Rewrap":        {forAll, func(w world, _ rows) error { return second(w.store.Rewrap(w.t.Context(), nil)) }},
+		"CheckKeys":     {forAll, func(w world, _ rows) error { return w.store.CheckKeys(w.t.Context()) }},
 	}
 }
 
@@ -159,9 +192,12 @@ func exportedMethods(t *testing.T) []string {
 	return names
 }
 
+// partition is the name of a partition, which holds rows of its table.
+var partition = regexp.MustCompile(`^(events|attempts)_(\d{8}|default)$`)
+
 // tables are all that hold rows of tenants.
 func tables() []string {
-	return []string{"webhooks", "events", "deliveries", "attempts", "tenants", "api_keys", "audit"}
+	return []string{"webhooks", "events", "deliveries", "attempts", "tenants", "api_keys", "audit", "rollups", "replays", "replay_pages", "notices", "event_keys"}
 }
 
 // filled has rows of acme and of zeta in every table.
@@ -169,8 +205,13 @@ func filled(t *testing.T, url string) world {
 	t.Helper()
 	w := world{t, modelstest.OpenWith(t, models.Options{URL: url})}
 	for _, tenant := range []string{"acme", "zeta"} {
-		_, d := w.delivery(tenant)
+		w.operations(tenant)
+		hook, d := w.delivery(tenant)
 		w.record(d, models.StepFailRetry)
+		w.resolve(w.event(tenant, func(e *models.Event) { e.ID = "keyed" }))
+		w.record(w.deliveryTo(hook), models.StepFailFinal)
+		replay := w.replay(hook)
+		require.NoError(t, w.store.NoteReplay(t.Context(), models.ReplayPage{Tenant: tenant, ReplayID: replay.ID, Number: 1}))
 		w.apiKey(tenant)
 		require.NoError(t, w.store.PutTenant(t.Context(), &models.Tenant{ID: tenant, Status: models.TenantActive}))
 		require.NoError(t, w.store.Exec(`INSERT INTO audit (id, tenant, webhook_id, at, actor_kind, actor, action, changes, request_id)
@@ -216,8 +257,8 @@ func TestRowsOfOthersAreOutOfReach(t *testing.T) {
 	before := w.count("SELECT COUNT(*) FROM attempts WHERE tenant = 'zeta'")
 	touched, err := w.store.ExecAs(t.Context(), "acme", "DELETE FROM webhooks")
 	require.NoError(t, err)
-	require.EqualValues(t, 1, touched)
-	for _, table := range []string{"webhooks", "deliveries", "attempts"} {
+	require.EqualValues(t, 2, touched)
+	for _, table := range []string{"webhooks", "deliveries"} {
 		require.Zero(t, w.count("SELECT COUNT(*) FROM "+table+" WHERE tenant = 'acme'"), "deleting a webhook still takes its %s along", table)
 	}
 	require.Equal(t, before, w.count("SELECT COUNT(*) FROM attempts WHERE tenant = 'zeta'"))
@@ -229,12 +270,13 @@ func TestEveryTableIsLocked(t *testing.T) {
 	t.Parallel()
 	store := modelstest.Open(t, modelstest.Postgres)
 	locked, err := store.Texts(`SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
-		AND relkind = 'r' AND relrowsecurity AND relforcerowsecurity ORDER BY relname`)
+		AND relkind IN ('r', 'p') AND relrowsecurity AND relforcerowsecurity ORDER BY relname`)
 	require.NoError(t, err)
 	want, err := store.Texts(`SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = current_schema()
 		AND (column_name = 'tenant' OR table_name = 'tenants') ORDER BY table_name`)
 	require.NoError(t, err)
 	require.Equal(t, want, locked)
+	locked = slices.DeleteFunc(locked, func(table string) bool { return partition.MatchString(table) })
 	require.ElementsMatch(t, tables(), locked)
 }
 

@@ -61,7 +61,10 @@ func MigrateUp(ctx context.Context, url string) (MigrationReport, error) {
 		report.Version, err = m.GetDBVersion(ctx)
 		return err
 	})
-	return report, err
+	if err != nil {
+		return report, err
+	}
+	return report, addPartitions(ctx, url)
 }
 
 // upTogether runs the migrations. Each one is a transaction that also notes its

@@ -125,7 +125,7 @@ func TestConnectionLostInACommit(t *testing.T) {
 	var all sync.WaitGroup
 	operator.held(func() {
 		all.Go(func() { failures = w.recordAll(delivered(list)) })
-		w.await(func(s models.Stats) bool { return s.InFlight > 0 })
+		w.await(func(s models.RecorderStats) bool { return s.InFlight > 0 })
 		wire.pull()
 		wire.plugIn()
 	})

@@ -24,6 +24,9 @@ type Record struct {
 	Attempt *Attempt
 	// NextAttemptAt is when a retrying delivery is tried again.
 	NextAttemptAt *time.Time
+	// HeldUntil keeps a claimed delivery in the claimer's hand (see Hold); any
+	// other step lets it go.
+	HeldUntil *time.Time
 	// Reason says why it failed or was not sent.
 	Reason string
 
@@ -60,11 +63,12 @@ func (s *Store) Record(ctx context.Context, r Record) error {
 	return s.recorder.record(ctx, e)
 }
 
-// Claim marks a delivery as being sent by a worker that sends at most once. The
-// caller goes on with State = StateSending. Conflict when another worker
-// claimed it first.
-func (s *Store) Claim(ctx context.Context, d Delivery) error {
-	return s.Record(ctx, Record{Delivery: d, Step: StepClaim})
+// Claim marks a delivery as being sent by a worker that sends at most once, and
+// that has it in hand until then: one that finds it claimed before has no reason
+// to call it lost. The caller goes on with State = StateSending. Conflict when
+// another worker claimed it first.
+func (s *Store) Claim(ctx context.Context, d Delivery, until time.Time) error {
+	return s.Record(ctx, Record{Delivery: d, Step: StepClaim, HeldUntil: &until})
 }
 
 // entry is a record on its way to the ledger.
@@ -101,6 +105,9 @@ func (s *Store) prepare(r Record) (*entry, error) {
 	}
 	if !isUUID(a.ID) || uuid.MustParse(a.ID).Version() != 7 {
 		return nil, errs.New(errs.Internal, "The attempt id %q is no UUIDv7: the history is ordered by it", a.ID)
+	}
+	if off := timeOf(a.ID).Sub(a.StartedAt).Abs(); off >= idSlack {
+		return nil, errs.New(errs.Internal, "The attempt id %s is %s away from the attempt's start: the history is searched by it", a.ID, off)
 	}
 	a.Reason, a.Detail, a.RequestURL = cleanText(a.Reason), cleanText(a.Detail), cleanText(a.RequestURL)
 	e.attempt = &a

@@ -60,10 +60,10 @@ func newRecorder(store *Store, aloneAtOnce int) *recorder {
 	return r
 }
 
-func (r *recorder) stats() Stats {
+func (r *recorder) stats() RecorderStats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Stats{
+	return RecorderStats{
 		Commits: r.commits.Load(), Records: r.records.Load(), Alone: r.left.Load(),
 		Waiting: len(r.waiting), InFlight: r.inFlight,
 	}

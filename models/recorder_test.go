@@ -57,11 +57,11 @@ func (w world) pile(records []models.Record, meanwhile func()) []error {
 				w.t.Errorf("plug: %v", err)
 			}
 		})
-		w.await(func(s models.Stats) bool { return s.InFlight == 1 })
+		w.await(func(s models.RecorderStats) bool { return s.InFlight == 1 })
 		for i, r := range records {
 			all.Go(func() { failures[i] = w.store.Record(w.t.Context(), r) })
 		}
-		w.await(func(s models.Stats) bool { return s.Waiting == len(records) })
+		w.await(func(s models.RecorderStats) bool { return s.Waiting == len(records) })
 		meanwhile()
 	})
 	all.Wait()
@@ -77,9 +77,9 @@ func (w world) held(fn func()) {
 	fn()
 }
 
-func (w world) await(condition func(models.Stats) bool) {
+func (w world) await(condition func(models.RecorderStats) bool) {
 	w.t.Helper()
-	require.Eventually(w.t, func() bool { return condition(w.store.Stats()) }, 20*time.Second, time.Millisecond)
+	require.Eventually(w.t, func() bool { return condition(w.store.RecorderStats()) }, 20*time.Second, time.Millisecond)
 }
 
 func nothing() {}
@@ -105,7 +105,7 @@ func TestRecordsShareCommits(t *testing.T) {
 		}
 		require.Equal(t, many, w.count("SELECT COUNT(*) FROM attempts"))
 		require.Equal(t, many, w.count("SELECT COUNT(*) FROM deliveries WHERE state = 'delivered' AND attempts = 1"))
-		stats := w.store.Stats()
+		stats := w.store.RecorderStats()
 		require.Equal(t, []uint64{4, many + 1, 0}, []uint64{stats.Commits, stats.Records, stats.Alone},
 			"the one that kept the committer busy, then 200, 200 and 100")
 	})
@@ -116,7 +116,7 @@ func TestALoneRecordIsOneCommit(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {
 		for i, d := range w.deliveries(10) {
 			w.record(d, models.StepDeliver)
-			stats := w.store.Stats()
+			stats := w.store.RecorderStats()
 			require.Equal(t, []uint64{uint64(i + 1), uint64(i + 1)}, []uint64{stats.Commits, stats.Records})
 		}
 	})
@@ -148,7 +148,7 @@ func TestABadRecordHarmsNobody(t *testing.T) {
 		}
 		require.Equal(t, 49, w.count("SELECT COUNT(*) FROM attempts"))
 		require.Equal(t, 49, w.count("SELECT COUNT(*) FROM deliveries WHERE state = 'delivered'"))
-		require.Equal(t, uint64(len(records)), w.store.Stats().Alone)
+		require.Equal(t, uint64(len(records)), w.store.RecorderStats().Alone)
 	})
 }
 
@@ -164,7 +164,7 @@ func TestAStaleRecordLeavesItsGroup(t *testing.T) {
 			}
 			require.NoError(t, err, i)
 		}
-		stats := w.store.Stats()
+		stats := w.store.RecorderStats()
 		require.Equal(t, []uint64{3, 1}, []uint64{stats.Commits, stats.Alone})
 	})
 }
@@ -224,7 +224,7 @@ func TestACallerThatGivesUp(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			gaveUp := make(chan error, 1)
 			go func() { gaveUp <- w.store.Record(ctx, delivered(list[:1])[0]) }()
-			w.await(func(s models.Stats) bool { return s.Waiting == len(list) })
+			w.await(func(s models.RecorderStats) bool { return s.Waiting == len(list) })
 			cancel()
 			err := <-gaveUp
 			requireCode(t, errs.Unavailable, err)
@@ -263,7 +263,7 @@ func TestALockedWebhookHoldsUpNobodyElse(t *testing.T) {
 			Delivery: failing, Step: models.StepFailRetry, Attempt: attempt(500), WebhookFailed: &failed,
 		})
 	}()
-	require.Eventually(t, func() bool { return w.store.Stats().Alone == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return w.store.RecorderStats().Alone == 1 }, 10*time.Second, time.Millisecond)
 	w.record(passing, models.StepDeliver)
 	require.Empty(t, blocked, "the record of the locked webhook waits")
 	closed := make(chan error, 1)

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -58,8 +59,8 @@ func (s *Store) Resolve(ctx context.Context, in ResolveInput) ([]ResolvedEvent, 
 		return err
 	}
 	err := s.writeAll(ctx, plan)
-	for try := 1; isOrphan(err) && try < maxTries; try++ {
-		err = s.writeAll(ctx, plan) // a webhook was deleted after it was matched
+	for try := 1; (isOrphan(err) || errors.Is(err, errVanished)) && try < maxTries; try++ {
+		err = s.writeAll(ctx, plan) // a webhook was deleted after it was matched, or an event forgotten
 	}
 	if err != nil {
 		return nil, err
@@ -129,8 +130,15 @@ var eventBatch = []column{
 
 // insertEvents inserts the events that are not there yet and says which.
 func (s *Store) insertEvents(tx *gorm.DB, events map[eventKey]Event, keys []eventKey) (map[eventKey]bool, error) {
+	held, err := s.takeKeys(tx, events, keys)
+	if err != nil {
+		return nil, err
+	}
 	b := &batch{columns: eventBatch}
 	for _, k := range keys {
+		if held[k] {
+			continue
+		}
 		e := events[k]
 		b.add(e.Tenant, e.ID, e.Provider, e.Type, e.Source,
 			string(e.Data), string(e.CustomData), string(e.Attributes), moment(e.OccurredAt), moment(e.AcceptedAt),
@@ -144,7 +152,7 @@ func (s *Store) insertEvents(tx *gorm.DB, events map[eventKey]Event, keys []even
 		}
 		var rows []eventRow
 		err = query(tx, &rows, "INSERT INTO events ("+part.names()+") SELECT * FROM ("+source+") AS v WHERE true"+
-			" ON CONFLICT (tenant, id) DO NOTHING RETURNING tenant, id", args...)
+			" ON CONFLICT "+s.db.dialect.onlyOne()+" DO NOTHING RETURNING tenant, id", args...)
 		if err != nil {
 			return nil, err
 		}
@@ -161,9 +169,12 @@ func (s *Store) readBack(tx *gorm.DB, events map[eventKey]Event, known []eventKe
 	for tenant, ids := range idsByTenant(known) {
 		condition, arg := s.db.dialect.in("id", ids)
 		var rows []eventRow
-		err := query(tx, &rows, "SELECT id, run_id FROM events WHERE tenant = ? AND "+condition, tenant, arg)
+		err := query(tx, &rows, "SELECT id, run_id FROM events WHERE tenant = ? AND "+condition+s.db.dialect.byKey(), tenant, arg)
 		if err != nil {
 			return err
+		}
+		if len(rows) < len(ids) {
+			return errVanished
 		}
 		var ours []string
 		for _, row := range rows {

@@ -33,6 +33,9 @@ type Options struct {
 	MaxConnections int
 	// DefaultLimits are those of every tenant that PutTenant gave none.
 	DefaultLimits Limits
+	// RetentionDays is how long events, deliveries and attempts are kept of every
+	// tenant that PutTenant gave no time of its own; 0 = for ever.
+	RetentionDays int
 }
 
 // DefaultMaxConnections suits a PostgreSQL with its default limit of 100 and a
@@ -49,8 +52,11 @@ type Store struct {
 	db       *database
 	sealer   Sealer
 	limits   Limits // of tenants without a row
+	days     int    // Options.RetentionDays
+	pruned   pruned
 	now      func() time.Time
 	logger   *slog.Logger
+	slot     int // of this process in the rollups
 	recorder *recorder
 	closed   atomic.Bool
 }
@@ -87,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		db: db, sealer: o.Sealer, limits: o.DefaultLimits, logger: o.Logger,
+		db: db, sealer: o.Sealer, limits: o.DefaultLimits, days: o.RetentionDays, logger: o.Logger, slot: chooseSlot(db.dialect),
 		now: func() time.Time { return toMicros(o.Now()) },
 	}
 	s.recorder = newRecorder(s, max(1, o.MaxConnections/2))
@@ -109,8 +115,8 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.translate(s.db.ping(ctx))
 }
 
-// Stats counts what the grouped commits of Record have done, for metrics.
-type Stats struct {
+// RecorderStats counts what the grouped commits of Record have done, for metrics.
+type RecorderStats struct {
 	Commits uint64 // transactions committed
 	Records uint64 // records in them
 	Alone   uint64 // records that had to leave their group and were settled on their own
@@ -119,8 +125,8 @@ type Stats struct {
 	InFlight int // records in the transaction under way
 }
 
-// Stats returns the counts since Open, and what is under way now.
-func (s *Store) Stats() Stats { return s.recorder.stats() }
+// RecorderStats returns the counts since Open, and what is under way now.
+func (s *Store) RecorderStats() RecorderStats { return s.recorder.stats() }
 
 // A statement runs on one of two paths, and TestEveryMethodChoosesItsPath knows
 // which method takes which. What is done for one tenant takes readAs or writeAs:

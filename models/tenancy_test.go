@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,15 +23,24 @@ func ofAnother(w world, tenant string, hook, event, delivery, key string) map[st
 	calls["DeleteAPIKey"] = s.DeleteAPIKey(ctx, tenant, key)
 	calls["DeleteWebhook"] = s.DeleteWebhook(ctx, byTest, tenant, hook)
 	_, calls["History"] = s.History(ctx, models.HistoryFilter{Tenant: tenant, WebhookID: hook})
+	if hook != "" { // which stands for all
+		_, calls["Stats"] = s.Stats(ctx, models.StatsFilter{Tenant: tenant, WebhookID: hook})
+	}
 	_, calls["Audit"] = s.Audit(ctx, models.AuditFilter{Tenant: tenant, WebhookID: hook})
 	_, calls["Event"] = s.Event(ctx, tenant, event)
 	_, calls["DeliveriesOf"] = s.DeliveriesOf(ctx, tenant, event, 0, "")
 	_, _, calls["Delivery"] = s.Delivery(ctx, tenant, delivery)
 	_, calls["DueDelivery"] = s.DueDelivery(ctx, tenant, delivery)
 	_, calls["Reopen"] = s.Reopen(ctx, tenant, delivery, "resend/1")
+	span := models.Replayable{Tenant: tenant, WebhookID: hook, Since: now().Add(-time.Hour), Until: now().Add(time.Hour), States: models.States()}
+	_, _, calls["CountReplayable"] = s.CountReplayable(ctx, span)
+	_, calls["ReopenSome"] = s.ReopenSome(ctx, span, []string{delivery}, "replay/1")
+	calls["BeginReplay"] = s.BeginReplay(ctx, byTest, models.Replay{ID: models.NewID(now()), Tenant: tenant, WebhookID: hook})
+	_, calls["Replays"] = s.Replays(ctx, models.ReplayFilter{Tenant: tenant, WebhookID: hook})
+	_, calls["Replay"] = s.Replay(ctx, tenant, delivery)
 	_, calls["Pace"] = s.Pace(ctx, models.Delivery{Tenant: tenant, ID: delivery, State: models.StatePending}, hook, 1)
 	stolen := models.Delivery{Tenant: tenant, ID: delivery, State: models.StatePending, WebhookID: hook}
-	calls["Claim"] = s.Claim(ctx, stolen)
+	calls["Claim"] = s.Claim(ctx, stolen, now())
 	failed := true
 	calls["Record"] = s.Record(ctx, models.Record{
 		Delivery: stolen, Step: models.StepFailFinal, Attempt: attempt(500), WebhookFailed: &failed, BrokenAfter: 1,

@@ -24,11 +24,14 @@ type Limits struct {
 // Tenant is one customer of the platform. Nobody has to make one: a name that
 // has no row is an active tenant with the default limits, and zero times.
 type Tenant struct {
-	ID        string
-	Status    string
-	Limits    Limits
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID     string
+	Status string
+	Limits Limits
+	// RetentionDays is how long what is the tenant's is kept: nil = the
+	// installation's time, 0 = for ever.
+	RetentionDays *int
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
 }
 
 // tenantRow is a tenant as it lies in the table tenants.
@@ -37,6 +40,7 @@ type tenantRow struct {
 	Status               string
 	LimitWebhooks        int
 	LimitEventsPerMinute int
+	RetentionDays        *int
 	CreatedAt            moment
 	UpdatedAt            moment
 }
@@ -47,8 +51,9 @@ func (tenantRow) TableName() string { return "tenants" }
 func tenantFromRow(row *tenantRow) Tenant {
 	return Tenant{
 		ID: row.ID, Status: row.Status,
-		Limits:    Limits{Webhooks: row.LimitWebhooks, EventsPerMinute: row.LimitEventsPerMinute},
-		CreatedAt: time.Time(row.CreatedAt), UpdatedAt: time.Time(row.UpdatedAt),
+		Limits:        Limits{Webhooks: row.LimitWebhooks, EventsPerMinute: row.LimitEventsPerMinute},
+		RetentionDays: row.RetentionDays,
+		CreatedAt:     time.Time(row.CreatedAt), UpdatedAt: time.Time(row.UpdatedAt),
 	}
 }
 
@@ -85,7 +90,7 @@ func (s *Store) tenant(tx *gorm.DB, id string) (Tenant, error) {
 	return tenantFromRow(&rows[0]), nil
 }
 
-// PutTenant sets a tenant's status and limits and fills in its times. Webhooks
+// PutTenant sets a tenant's status, limits and retention and fills in its times. Webhooks
 // above a lower limit stay; there will be no new ones.
 func (s *Store) PutTenant(ctx context.Context, t *Tenant) error {
 	if !couldExist(t.ID) {
@@ -96,11 +101,12 @@ func (s *Store) PutTenant(ctx context.Context, t *Tenant) error {
 		rows = nil
 		now := moment(s.now())
 		return query(tx, &rows, `INSERT INTO tenants
-			(id, status, limit_webhooks, limit_events_per_minute, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+			(id, status, limit_webhooks, limit_events_per_minute, retention_days, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET status = excluded.status, limit_webhooks = excluded.limit_webhooks,
-				limit_events_per_minute = excluded.limit_events_per_minute, updated_at = excluded.updated_at
+				limit_events_per_minute = excluded.limit_events_per_minute,
+				retention_days = excluded.retention_days, updated_at = excluded.updated_at
 			RETURNING *`,
-			t.ID, t.Status, t.Limits.Webhooks, t.Limits.EventsPerMinute, now, now)
+			t.ID, t.Status, t.Limits.Webhooks, t.Limits.EventsPerMinute, t.RetentionDays, now, now)
 	})
 	if err != nil {
 		return err

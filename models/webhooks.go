@@ -145,7 +145,11 @@ func (s *Store) UpdateWebhook(ctx context.Context, by Actor, tenant, id string, 
 		if len(changed) == 0 {
 			return nil
 		}
-		return s.insertAudit(tx, auditOf(by, actionOf(&before, &w), &w, w.UpdatedAt, changed))
+		entry := auditOf(by, actionOf(&before, &w), &w, w.UpdatedAt, changed)
+		if err := s.insertAudit(tx, entry); err != nil {
+			return err
+		}
+		return s.insertNotices(tx, noticesOf(entry)...)
 	})
 	if err != nil {
 		return Webhook{}, sameWebhook(err)
@@ -188,12 +192,26 @@ func (s *Store) deleteSome(tx *gorm.DB, by Actor, tenant, id string) (left bool,
 	if done.Error != nil || done.RowsAffected == deleteChunk {
 		return true, done.Error
 	}
+	// Attempts have no foreign key on PostgreSQL.
+	done = tx.Exec(`DELETE FROM attempts WHERE (webhook_id, id) IN
+		(SELECT webhook_id, id FROM attempts WHERE webhook_id = ? ORDER BY id LIMIT ?)`, id, deleteChunk)
+	if done.Error != nil || done.RowsAffected == deleteChunk {
+		return true, done.Error
+	}
 	row.Headers, row.Secret, row.PreviousSecret = nil, nil, nil // what cannot be opened can still be deleted
 	w, err := s.webhookFromRow(&row)
 	if err != nil {
 		return false, err
 	}
 	if err := tx.Exec("DELETE FROM webhooks WHERE id = ?", id).Error; err != nil {
+		return false, err
+	}
+	// Only now: whoever was recording a delivery of the webhook has ended, and
+	// there are no deliveries left to record.
+	if err := tx.Exec("DELETE FROM attempts WHERE webhook_id = ?", id).Error; err != nil {
+		return false, err
+	}
+	if err := tx.Exec("DELETE FROM rollups WHERE webhook_id = ?", id).Error; err != nil {
 		return false, err
 	}
 	return false, s.insertAudit(tx, auditOf(by, AuditDeleted, &w, s.now(), changesOf(&w, &Webhook{})))

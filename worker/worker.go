@@ -41,11 +41,15 @@ func New(c client.Client, effects *activities.Activities, o Options) *Worker {
 		MaxConcurrentWorkflowTaskPollers:        cmp.Or(o.Pollers, 8),
 		MaxConcurrentActivityTaskPollers:        cmp.Or(o.Pollers, 8),
 		WorkerStopTimeout:                       cmp.Or(o.StopTimeout, 50*time.Second),
+		MaxHeartbeatThrottleInterval:            activities.HeartbeatTimeout / 2, // as often as it is recorded
 		OnFatalError:                            func(err error) { w.broken.Store(&err) },
 	})
 	w.RegisterWorkflow(workflows.DeliverEvent)
 	w.RegisterWorkflow(workflows.DeliverPage)
 	w.RegisterWorkflow(workflows.ResendDelivery)
+	w.RegisterWorkflow(workflows.ReplayDeliveries)
+	w.RegisterWorkflow(workflows.ReplayPage)
+	w.RegisterWorkflow(workflows.PruneHistory)
 	w.RegisterActivity(effects)
 	return w
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/temporal"
+
+	"posthaste/activities"
 )
 
 // TaskQueue is where all work of Posthaste waits. Temporal keeps workflow tasks
@@ -72,3 +74,30 @@ func ResendWorkflowID(tenant, deliveryID string, settledAt time.Time) string {
 func PageWorkflowID(tenant, eventID string, page int) string {
 	return fmt.Sprintf("%s/page/%d", EventWorkflowID(tenant, eventID), page)
 }
+
+// ReplayWorkflowID is the id of the workflow that replays deliveries of a
+// webhook. That there is one id per webhook keeps two replays from running at
+// the same time.
+func ReplayWorkflowID(tenant, webhookID string) string {
+	return fmt.Sprintf("replay/%s/%s", tenant, webhookID)
+}
+
+// ReplayPageWorkflowID is the id of the child that drives one page of a replay.
+// The deliveries of the page name it as theirs, so it is never used twice. Pages
+// count from 1.
+func ReplayPageWorkflowID(tenant, replayID string, page int) string {
+	return fmt.Sprintf("replay/%s/%s/page/%d", tenant, replayID, page)
+}
+
+// ReplayInput and Actor are what a replay is started with.
+type (
+	ReplayInput = activities.ReplayInput
+	Actor       = activities.Actor
+)
+
+// How a replay stands, as the ledger words it.
+const (
+	ReplayCompleted = "completed"
+	ReplayStopped   = "stopped"
+	ReplayCancelled = "cancelled"
+)

@@ -22,6 +22,12 @@ const (
 	// attemptSlack is added to a webhook's own timeout: reading the ledger,
 	// waiting for a slot in the fast lane, recording the outcome.
 	attemptSlack = 15 * time.Second
+	// durableSlack is the same in the durable lane, and long: it ends nothing but
+	// an attempt whose outcome waits for a database that is away. That a worker
+	// has died is told by its heartbeat.
+	durableSlack = 10 * time.Minute
+	// lostWorkerRetry is how soon a delivery is taken over whose worker has died.
+	lostWorkerRetry = time.Second
 	// defaultTimeout stands in when a planned delivery names no timeout.
 	defaultTimeout = 30 * time.Second
 	// infraRetryMax is the longest wait between tries after a fault of ours
@@ -34,6 +40,15 @@ const (
 	// us.
 	aloneUpTo = 10
 	sliceSize = 25
+	// replayChunk is how many deliveries of a replay begin at once at most:
+	// receivers that were down are not to be met by a page at a time.
+	replayChunk = 50
+	// replayMaxPages keeps the history of a replay, some twelve events a page, far
+	// from Temporal's limit of 51,200.
+	replayMaxPages = 500
+	// replayPriority lets everything else pass: 1 is the highest of Temporal's
+	// five, 3 the default.
+	replayPriority = 5
 )
 
 // infraRetry is the policy for faults of ours. A receiver's fault never comes
@@ -103,8 +118,11 @@ func fastLane(ctx workflow.Context, slice []*delivery) workflow.Context {
 // start while a POST of the same delivery is still under way.
 func durableLane(ctx workflow.Context, tenant string, d *delivery) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: d.timeout() + attemptSlack,
-		RetryPolicy:         infraRetry(),
+		StartToCloseTimeout: d.timeout() + durableSlack,
+		HeartbeatTimeout:    activities.HeartbeatTimeout,
+		RetryPolicy: &temporal.RetryPolicy{ // all other waits come with the activity's errors
+			InitialInterval: lostWorkerRetry, BackoffCoefficient: 1, MaximumInterval: lostWorkerRetry,
+		},
 		WaitForCancellation: true,
 		Priority:            temporal.Priority{FairnessKey: tenant},
 		Summary:             d.summary(),
@@ -116,6 +134,17 @@ func pageChild(ctx workflow.Context, id, summary string) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:          id,
 		WaitForCancellation: true,
+		StaticSummary:       summary,
+	})
+}
+
+// replayChild runs one page of a replay, behind everything else. What it runs
+// itself inherits the priority.
+func replayChild(ctx workflow.Context, id, summary, tenant string) workflow.Context {
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:          id,
+		WaitForCancellation: true,
+		Priority:            temporal.Priority{PriorityKey: replayPriority, FairnessKey: tenant},
 		StaticSummary:       summary,
 	})
 }

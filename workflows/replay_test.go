@@ -33,6 +33,9 @@ func TestEveryRecordedHistoryReplays(t *testing.T) {
 			replayer.RegisterWorkflow(DeliverEvent)
 			replayer.RegisterWorkflow(DeliverPage)
 			replayer.RegisterWorkflow(ResendDelivery)
+			replayer.RegisterWorkflow(PruneHistory)
+			replayer.RegisterWorkflow(ReplayDeliveries)
+			replayer.RegisterWorkflow(ReplayPage)
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(quiet{}, file))
 		})
 	}

@@ -46,8 +46,9 @@ func newRound(tenant string, events []activities.Event) *round {
 }
 
 // add takes planned deliveries into the round. What has settled in an earlier
-// run of this task is only counted.
-func (r *round) add(planned []activities.Planned) {
+// run of this task is only counted. It returns those that were added.
+func (r *round) add(planned []activities.Planned) []*delivery {
+	before := len(r.deliveries)
 	for _, p := range planned {
 		d := &delivery{Planned: p}
 		r.deliveries = append(r.deliveries, d)
@@ -56,6 +57,7 @@ func (r *round) add(planned []activities.Planned) {
 			r.counts[string(p.State)]++
 		}
 	}
+	return r.deliveries[before:]
 }
 
 // settle delivers and reports: all that is left to do once the deliveries are
@@ -70,22 +72,36 @@ func (r *round) settle(ctx workflow.Context) (DeliverEventResult, error) {
 // deliver returns when every delivery has settled, or with an error when the
 // workflow was cancelled; then the rest is recorded as cancelled.
 func (r *round) deliver(ctx workflow.Context) error {
-	var failures []error
-	group := workflow.NewWaitGroup(ctx)
-	begin := func(name string, work func(workflow.Context) error) {
-		group.Add(1)
-		workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
-			defer group.Done()
-			if err := work(ctx); err != nil {
-				failures = append(failures, err)
-			}
-		})
-	}
+	work := newWork(ctx)
+	r.launch(ctx, work, r.deliveries)
+	return r.finish(ctx, work)
+}
+
+// work is what a round has under way.
+type work struct {
+	group    workflow.WaitGroup
+	failures []error
+}
+
+func newWork(ctx workflow.Context) *work { return &work{group: workflow.NewWaitGroup(ctx)} }
+
+func (w *work) begin(ctx workflow.Context, name string, do func(workflow.Context) error) {
+	w.group.Add(1)
+	workflow.GoNamed(ctx, name, func(ctx workflow.Context) {
+		defer w.group.Done()
+		if err := do(ctx); err != nil {
+			w.failures = append(w.failures, err)
+		}
+	})
+}
+
+// launch sets deliveries of the round going.
+func (r *round) launch(ctx workflow.Context, work *work, deliveries []*delivery) {
 	wait := func(d *delivery) {
-		begin("durable lane", func(ctx workflow.Context) error { return r.durable(ctx, d) })
+		work.begin(ctx, "durable lane", func(ctx workflow.Context) error { return r.durable(ctx, d) })
 	}
-	for _, slice := range r.slices() {
-		begin("fast lane", func(ctx workflow.Context) error {
+	for _, slice := range sliced(deliveries) {
+		work.begin(ctx, "fast lane", func(ctx workflow.Context) error {
 			r.fast(ctx, slice)
 			for _, d := range slice {
 				if !d.State.Settled() {
@@ -95,23 +111,27 @@ func (r *round) deliver(ctx workflow.Context) error {
 			return nil
 		})
 	}
-	for _, d := range r.deliveries {
+	for _, d := range deliveries {
 		if !d.State.Settled() && d.Lane == activities.LaneDurable {
 			wait(d)
 		}
 	}
-	group.Wait(ctx)
+}
+
+// finish waits for all that was launched.
+func (r *round) finish(ctx workflow.Context, work *work) error {
+	work.group.Wait(ctx)
 	if ctx.Err() != nil {
 		return r.cancel(ctx)
 	}
-	return errors.Join(failures...)
+	return errors.Join(work.failures...)
 }
 
-// slices groups the deliveries of the fast lane: each alone while they are few,
+// sliced groups the deliveries of the fast lane: each alone while they are few,
 // then in slices.
-func (r *round) slices() [][]*delivery {
+func sliced(deliveries []*delivery) [][]*delivery {
 	var fast []*delivery
-	for _, d := range r.deliveries {
+	for _, d := range deliveries {
 		if !d.State.Settled() && d.Lane == activities.LaneFast {
 			fast = append(fast, d)
 		}
@@ -120,13 +140,13 @@ func (r *round) slices() [][]*delivery {
 	if len(fast) > aloneUpTo {
 		size = sliceSize
 	}
-	var slices [][]*delivery
+	var groups [][]*delivery
 	for len(fast) > 0 {
 		n := min(size, len(fast))
-		slices = append(slices, fast[:n])
+		groups = append(groups, fast[:n])
 		fast = fast[n:]
 	}
-	return slices
+	return groups
 }
 
 // fast makes one attempt of each delivery inside the workflow task. Whatever is
@@ -134,7 +154,7 @@ func (r *round) slices() [][]*delivery {
 // does not stop when the workflow is cancelled: cutting a POST would only leave
 // its outcome unknown.
 func (r *round) fast(ctx workflow.Context, slice []*delivery) {
-	input := activities.DeliverInput{Tenant: r.tenant, Lane: activities.LaneFast}
+	input := activities.DeliverInput{Tenant: r.tenant, Lane: activities.LaneFast, Since: workflow.Now(ctx)}
 	sent := map[string]bool{}
 	for _, d := range slice {
 		input.Deliveries = append(input.Deliveries, d.ref())

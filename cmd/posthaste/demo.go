@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +17,6 @@ const (
 	demoTenant   = "demo"
 	demoName     = "demo receiver"
 	demoProvider = "standard"
-	demoTimeout  = 10 * time.Second
 	// demoTokenLife lets a copied token work through a month of playing.
 	demoTokenLife = 30 * 24 * time.Hour
 )
@@ -52,10 +48,11 @@ func (d demo) ensure(ctx context.Context) (repairs []string, err error) {
 		return nil, err
 	}
 	if present == nil {
-		return nil, d.call(ctx, http.MethodPost, "/api/webhooks", map[string]any{
+		_, err := d.call(ctx, http.MethodPost, "/api/webhooks", map[string]any{
 			"provider": demoProvider, "name": demoName, "url": d.target,
 			"events": []string{"*"}, "secret": d.secret.Reveal(),
 		}, nil)
+		return nil, err
 	}
 	path := "/api/webhooks/" + present.ID
 	changes := map[string]any{}
@@ -67,7 +64,7 @@ func (d demo) ensure(ctx context.Context) (repairs []string, err error) {
 		repairs = append(repairs, fmt.Sprintf("was %s and is active again", present.Status))
 	}
 	if len(changes) > 0 {
-		if err := d.call(ctx, http.MethodPatch, path, changes, nil); err != nil {
+		if _, err := d.call(ctx, http.MethodPatch, path, changes, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +74,7 @@ func (d demo) ensure(ctx context.Context) (repairs []string, err error) {
 	}
 	if stored != d.secret {
 		repairs = append(repairs, "signed with another secret than the receiver knows and was given the receiver's")
-		err = d.call(ctx, http.MethodPost, path+"/rotate-secret", map[string]any{"secret": d.secret.Reveal()}, nil)
+		_, err = d.call(ctx, http.MethodPost, path+"/rotate-secret", map[string]any{"secret": d.secret.Reveal()}, nil)
 	}
 	return repairs, err
 }
@@ -86,67 +83,31 @@ func (d demo) ensure(ctx context.Context) (repairs []string, err error) {
 func (d demo) find(ctx context.Context) (*demoWebhook, error) {
 	cursor := ""
 	for {
-		var page struct {
-			Data       []demoWebhook `json:"data"`
-			Pagination struct {
-				NextCursor string `json:"nextCursor"`
-			} `json:"pagination"`
-		}
-		if err := d.call(ctx, http.MethodGet, "/api/webhooks?limit=100&provider="+demoProvider+"&cursor="+cursor, nil, &page); err != nil {
+		var candidates []demoWebhook
+		next, err := d.call(ctx, http.MethodGet, "/api/webhooks?limit=100&provider="+demoProvider+"&cursor="+cursor, nil, &candidates)
+		if err != nil {
 			return nil, err
 		}
-		for _, candidate := range page.Data {
+		for _, candidate := range candidates {
 			if candidate.Name == demoName {
 				return &candidate, nil
 			}
 		}
-		if cursor = page.Pagination.NextCursor; cursor == "" {
+		if cursor = next.NextCursor; cursor == "" {
 			return nil, nil
 		}
 	}
 }
 
 // call makes one request to our own API.
-func (d demo) call(ctx context.Context, method, path string, body, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
-	defer cancel()
-	var content bytes.Buffer
-	if body != nil {
-		if err := json.NewEncoder(&content).Encode(body); err != nil {
-			return fmt.Errorf("demo webhook: %w", err)
-		}
+func (d demo) call(ctx context.Context, method, path string, body, into any) (page, error) {
+	api := &caller{base: d.api, credential: [2]string{"Authorization", "Bearer " + d.token}}
+	next, err := api.ask(ctx, question{method: method, path: path, body: body}, into)
+	var refused *refusal
+	if errors.As(err, &refused) {
+		err = failed(err, "the demo webhook cannot be set up: %s %s answered %v (--demo=false starts without it)", method, path, refused)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, d.api+path, &content)
-	if err != nil {
-		return fmt.Errorf("demo webhook: %w", err)
-	}
-	request.Header.Set("Authorization", "Bearer "+d.token)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := (&http.Client{}).Do(request)
-	if err != nil {
-		return fmt.Errorf("demo webhook: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }() // read to its end, or of no use
-	if response.StatusCode >= http.StatusMultipleChoices {
-		var refusal struct {
-			Message string            `json:"message"`
-			Errors  map[string]string `json:"errors"`
-		}
-		_ = json.NewDecoder(response.Body).Decode(&refusal) // the status says enough without it
-		reasons := []string{refusal.Message}
-		for _, field := range slices.Sorted(maps.Keys(refusal.Errors)) {
-			reasons = append(reasons, field+" "+refusal.Errors[field])
-		}
-		return failed(nil, "the demo webhook cannot be set up: %s %s answered %d: %s (--demo=false starts without it)",
-			method, path, response.StatusCode, strings.Join(reasons, "; "))
-	}
-	if into == nil {
-		return nil
-	}
-	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
-		return fmt.Errorf("demo webhook: read %s: %w", path, err)
-	}
-	return nil
+	return next, err
 }
 
 // curl is a line that enqueues an event when pasted into a shell. Provider is

@@ -14,6 +14,7 @@ import (
 	"posthaste/api"
 	"posthaste/config"
 	"posthaste/models"
+	"posthaste/workflows"
 )
 
 type devCommand struct {
@@ -31,12 +32,14 @@ type devCommand struct {
 	config.Auth
 	config.Sealing
 	config.Delivery
+	config.Retention
 	config.Worker
+	config.Telemetry
 }
 
 // Run starts everything in one process tree and stops it when ctx ends.
 func (d devCommand) Run(ctx context.Context, c console) error {
-	if err := config.AsError(slices.Concat(d.Delivery.Validate(), d.limits().Validate(), d.Worker.Validate(), checkKeyset(d.EncryptionKeyset))); err != nil {
+	if err := config.AsError(slices.Concat(d.Delivery.Validate(), d.limits().Validate(), d.Retention.Validate(), d.Worker.Validate(), d.Telemetry.Validate(), checkKeyset(d.EncryptionKeyset))); err != nil {
 		return err
 	}
 	s := &devSession{devCommand: d, console: c}
@@ -98,6 +101,9 @@ func (s *devSession) run(ctx context.Context) error {
 	if err := startSystem(ctx, parts, listener); err != nil {
 		return err
 	}
+	if err := workflows.EnsureSchedules(ctx, parts.client); err != nil {
+		return err
+	}
 	s.say("  Posthaste API and worker started\n")
 	if err := s.welcome(ctx, parts); err != nil {
 		return err
@@ -123,7 +129,7 @@ func (s *devSession) settings() (config.Config, error) {
 		Database: config.Database{DatabaseURL: config.Secret(s.dir.databaseURL())},
 		Temporal: config.Temporal{TemporalNamespace: client.DefaultNamespace},
 		HTTP:     config.HTTP{HTTPAddr: s.HTTP},
-		Auth:     s.Auth, Sealing: s.Sealing, Delivery: s.Delivery, Limits: s.limits(), Worker: s.Worker,
+		Auth:     s.Auth, Sealing: s.Sealing, Delivery: s.Delivery, Limits: s.limits(), Retention: s.Retention, Worker: s.Worker, Telemetry: s.Telemetry,
 	}
 	settings.AllowHTTP = true
 	settings.AllowNetworks = append([]string{"127.0.0.0/8", "::1/128"}, s.AllowNetworks...)
@@ -151,7 +157,7 @@ func (s *devSession) startReceiver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handler, err := newReceiver(secret, s.out, time.Now)
+	handler, err := newDemoReceiver(ctx, secret, s.out)
 	if err != nil {
 		return err
 	}

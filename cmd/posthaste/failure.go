@@ -15,6 +15,7 @@ import (
 type failure struct {
 	sentence string
 	cause    error
+	code     int // what the process exits with; 0 stands for exitFailure
 }
 
 // Error returns the sentence.
@@ -28,12 +29,21 @@ func failed(cause error, format string, args ...any) error {
 	return &failure{sentence: fmt.Sprintf(format, args...), cause: cause}
 }
 
+// misused returns a mistake on the command line that the grammar cannot see.
+func misused(format string, args ...any) error {
+	return &failure{sentence: fmt.Sprintf(format, args...), code: exitUsage}
+}
+
 // report writes the error for a person and returns the exit code.
 func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitOK
 	}
 	fmt.Fprintf(stderr, "posthaste: %s\n", explain(err))
+	var known *failure
+	if errors.As(err, &known) && known.code != 0 {
+		return known.code
+	}
 	return exitFailure
 }
 

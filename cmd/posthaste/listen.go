@@ -3,54 +3,110 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
-	"strconv"
-	"syscall"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"posthaste/config"
+	"posthaste/webhook"
+	"posthaste/webhook/provider"
 )
 
-// listen opens a TCP listener, and names the flag to change when it cannot.
-func listen(ctx context.Context, address, flag string) (net.Listener, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", address)
+// defaultFailure is what a receiver that is to fail answers, unless told.
+const defaultFailure = 500
+
+type listenCommand struct {
+	HTTP         string        `name:"http" default:"127.0.0.1:8091" placeholder:"HOST:PORT" help:"Address to listen on."`
+	Provider     string        `env:"POSTHASTE_PROVIDER" default:"standard" complete:"provider" help:"Provider whose webhooks arrive; its profile says how they are signed."`
+	ProvidersDir string        `env:"POSTHASTE_PROVIDERS_DIR" placeholder:"DIR" help:"Folder with provider profiles of your own."`
+	Secret       config.Secret `env:"POSTHASTE_LISTEN_SECRET" placeholder:"TEXT" help:"The webhook's secret. Without it nothing is verified."`
+	Fail         int           `placeholder:"STATUS" help:"Answer with this status (200 to 599), whatever arrives."`
+	FailFirst    int           `placeholder:"N" help:"Do so for the first N POSTs alone; without --fail, with 500."`
+	Delay        time.Duration `placeholder:"SPAN" help:"Wait so long before every answer, such as 3s."`
+	output
+}
+
+// Help shows what it is good for.
+func (listenCommand) Help() string {
+	return `It answers 204, and 401 where a signature does not verify; it says why. Every POST is printed with its headers and its body. Ctrl-C ends it.
+
+Examples:
+
+  posthaste listen --secret whsec_…
+  posthaste listen --provider akol --secret whsec_… --json
+  posthaste listen --fail 503                   a receiver that is down
+  posthaste listen --fail-first 2               one that recovers
+  posthaste listen --delay 40s                  one that is too slow`
+}
+
+// Validate is asked by the command line.
+func (l listenCommand) Validate() error {
 	switch {
-	case err == nil:
-		return listener, nil
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, failed(err, "%s is in use: stop what listens there, or choose another address with %s", address, flag)
-	case errors.Is(err, syscall.EACCES):
-		return nil, failed(err, "%s may not be listened on by this user: choose a port above 1023 with %s", address, flag)
-	default:
-		return nil, failed(err, "cannot listen on %s (%v): choose another address with %s", address, err, flag)
+	case l.Fail != 0 && (l.Fail < 200 || l.Fail > 599):
+		return errors.New("--fail must be a status from 200 to 599")
+	case l.FailFirst < 0:
+		return errors.New("--fail-first must not be negative")
+	case l.Delay < 0:
+		return errors.New("--delay must not be negative")
+	}
+	return nil
+}
+
+// Run receives until ctx ends.
+func (l listenCommand) Run(ctx context.Context, c console) error {
+	handler, err := l.receiver(ctx, c)
+	if err != nil {
+		return err
+	}
+	listener, err := listen(ctx, l.HTTP, "--http")
+	if err != nil {
+		return err
+	}
+	running := serveHTTP(listener, handler, slog.New(slog.DiscardHandler))
+	fmt.Fprintf(c.err, "listening on %s for webhooks of %s%s; Ctrl-C ends it\n", browsable(listener.Addr()), handler.profile.Title(), handler.bad.describe())
+	select {
+	case <-ctx.Done():
+		return running.stop()
+	case err := <-running.failed:
+		return err
 	}
 }
 
-// freePort makes sure that nothing listens on a loopback port which a child
-// will take in a moment. Port 0 finds a free one.
-func freePort(ctx context.Context, port int, flag string) (int, error) {
-	listener, err := listen(ctx, net.JoinHostPort(loopback, strconv.Itoa(port)), flag)
+// receiver makes the receiver that the flags describe.
+func (l listenCommand) receiver(ctx context.Context, c console) (*receiver, error) {
+	registry, err := provider.Load(l.ProvidersDir)
 	if err != nil {
-		return 0, err
+		return nil, failed(err, "the profiles cannot be used: %v", err)
 	}
-	defer func() { _ = listener.Close() }() // nothing was accepted, nothing can be lost
-	_, text, err := net.SplitHostPort(listener.Addr().String())
+	profile, err := registry.Profile(l.Provider)
 	if err != nil {
-		return 0, err
+		return nil, misused("--provider %s: %s", l.Provider, explain(err))
 	}
-	return strconv.Atoi(text)
+	bad := behaviour{status: l.Fail, first: l.FailFirst, delay: l.Delay}
+	if bad.first > 0 && bad.status == 0 {
+		bad.status = defaultFailure
+	}
+	show := showFully
+	if l.JSON {
+		show = showJSON
+	}
+	return &receiver{
+		profile: profile, secret: webhook.Secret(l.Secret.Reveal()), bad: bad, now: time.Now, stop: ctx.Done(),
+		show: func(came *arrival) { show(c.out, came) },
+	}, nil
 }
 
-// loopback is where everything of `posthaste dev` listens by default.
-const loopback = "127.0.0.1"
-
-// browsable returns the URL under which a listener is reached from this
-// machine: a listener on all interfaces is reached on the loopback one.
-func browsable(address net.Addr) string {
-	host, port, err := net.SplitHostPort(address.String())
-	if err != nil {
-		return "http://" + address.String()
+// describe says how a receiver will behave badly; "" for a good one.
+func (b behaviour) describe() string {
+	text := ""
+	switch {
+	case b.status != 0 && b.first > 0:
+		text = fmt.Sprintf(", answering %d to the first %d", b.status, b.first)
+	case b.status != 0:
+		text = fmt.Sprintf(", answering %d", b.status)
 	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = loopback
+	if b.delay > 0 {
+		text += fmt.Sprintf(", after %v each", b.delay)
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return text
 }

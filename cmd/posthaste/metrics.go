@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"posthaste/api"
 	"posthaste/models"
 	"posthaste/webhook"
 )
@@ -27,6 +29,10 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	answered *prometheus.HistogramVec
 	shed     prometheus.Counter
+	checks   *prometheus.GaugeVec
+	lanes    laneMetrics
+	temporal *temporalMetrics
+	pruning  *pruneMetrics
 }
 
 // Buckets of the histograms, in seconds: an attempt ends after 30 s unless its
@@ -41,7 +47,7 @@ var outcomes = []webhook.OutcomeKind{webhook.Delivered, webhook.Retry, webhook.R
 
 // newMetrics makes the registry. What counts events and attempts begins at zero
 // for every provider, so that the first one is an increase.
-func newMetrics(providers []string, stats func() models.Stats) *metrics {
+func newMetrics(providers []string, stats func() models.RecorderStats) *metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	measure := promauto.With(registry)
@@ -66,6 +72,9 @@ func newMetrics(providers []string, stats func() models.Stats) *metrics {
 			Name: "posthaste_http_shed_total", Help: "Requests turned away because too many were under way.",
 		}),
 	}
+	m.checks = measure.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "posthaste_check_failing", Help: "1 when the check failed the last time that GET /readyz was asked.",
+	}, []string{"check"})
 	for _, provider := range providers {
 		m.accepted.WithLabelValues(provider)
 		m.took.WithLabelValues(provider)
@@ -73,29 +82,33 @@ func newMetrics(providers []string, stats func() models.Stats) *metrics {
 			m.attempts.WithLabelValues(provider, string(outcome))
 		}
 	}
+	measureBuild(measure)
+	m.lanes = newLaneMetrics(measure)
+	m.temporal = newTemporalMetrics(registry)
 	measureLedger(measure, stats)
+	m.pruning = measurePruning(measure)
 	return m
 }
 
 // measureLedger shows the counts that the ledger's writer keeps itself.
-func measureLedger(measure promauto.Factory, stats func() models.Stats) {
+func measureLedger(measure promauto.Factory, stats func() models.RecorderStats) {
 	for _, counter := range []struct {
 		name, help string
-		read       func(models.Stats) uint64
+		read       func(models.RecorderStats) uint64
 	}{
-		{"commits_total", "Transactions that recorded attempts.", func(s models.Stats) uint64 { return s.Commits }},
-		{"records_total", "Records in those transactions.", func(s models.Stats) uint64 { return s.Records }},
-		{"records_alone_total", "Records that had to leave their group.", func(s models.Stats) uint64 { return s.Alone }},
+		{"commits_total", "Transactions that recorded attempts.", func(s models.RecorderStats) uint64 { return s.Commits }},
+		{"records_total", "Records in those transactions.", func(s models.RecorderStats) uint64 { return s.Records }},
+		{"records_alone_total", "Records that had to leave their group.", func(s models.RecorderStats) uint64 { return s.Alone }},
 	} {
 		measure.NewCounterFunc(prometheus.CounterOpts{Name: "posthaste_ledger_" + counter.name, Help: counter.help},
 			func() float64 { return float64(counter.read(stats())) })
 	}
 	for _, gauge := range []struct {
 		name, help string
-		read       func(models.Stats) int
+		read       func(models.RecorderStats) int
 	}{
-		{"records_waiting", "Records that no transaction has taken yet.", func(s models.Stats) int { return s.Waiting }},
-		{"records_in_flight", "Records in the transaction under way.", func(s models.Stats) int { return s.InFlight }},
+		{"records_waiting", "Records that no transaction has taken yet.", func(s models.RecorderStats) int { return s.Waiting }},
+		{"records_in_flight", "Records in the transaction under way.", func(s models.RecorderStats) int { return s.InFlight }},
 	} {
 		measure.NewGaugeFunc(prometheus.GaugeOpts{Name: "posthaste_ledger_" + gauge.name, Help: gauge.help},
 			func() float64 { return float64(gauge.read(stats())) })
@@ -126,3 +139,19 @@ func (m *metrics) Requested(method, route string, status int, took time.Duration
 
 // Shed counts a request that was turned away because too many were under way.
 func (m *metrics) Shed() { m.shed.Inc() }
+
+// watched are the same checks, each of which shows its latest result.
+func (m *metrics) watched(checks []api.Check) []api.Check {
+	watched := make([]api.Check, len(checks))
+	for i, check := range checks {
+		gauge := m.checks.WithLabelValues(check.Name)
+		watched[i] = api.Check{Name: check.Name, Run: func(ctx context.Context) error {
+			err := check.Run(ctx)
+			if gauge.Set(0); err != nil {
+				gauge.Set(1)
+			}
+			return err
+		}}
+	}
+	return watched
+}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"posthaste/api"
@@ -28,8 +29,8 @@ func scrapeHandler(t *testing.T, handler http.Handler) []string {
 
 func TestMetricsBeginAtZeroAndCount(t *testing.T) {
 	t.Parallel()
-	stats := models.Stats{}
-	m := newMetrics([]string{"standard", "akol"}, func() models.Stats { return stats })
+	stats := models.RecorderStats{}
+	m := newMetrics([]string{"standard", "akol"}, func() models.RecorderStats { return stats })
 	handler := probes([]api.Check{}, m.handler(slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
 
 	require.Subset(t, scrapeHandler(t, handler), []string{
@@ -50,7 +51,7 @@ func TestMetricsBeginAtZeroAndCount(t *testing.T) {
 	m.Requested(http.MethodGet, "/api/events/:id", 404, 3*time.Millisecond)
 	m.Requested("", "", 404, time.Millisecond)
 	m.Shed()
-	stats = models.Stats{Commits: 2, Records: 7, Alone: 1, Waiting: 4, InFlight: 3}
+	stats = models.RecorderStats{Commits: 2, Records: 7, Alone: 1, Waiting: 4, InFlight: 3}
 	require.Subset(t, scrapeHandler(t, handler), []string{
 		`posthaste_events_accepted_total{provider="akol"} 1`,
 		`posthaste_attempts_total{outcome="delivered",provider="akol"} 1`,
@@ -74,21 +75,28 @@ func TestMetricsBeginAtZeroAndCount(t *testing.T) {
 // exported, both ways.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	t.Parallel()
-	m := newMetrics([]string{"standard"}, func() models.Stats { return models.Stats{} })
-	m.Requested("", "", http.StatusOK, 0)
-	families, err := m.registry.Gather()
-	require.NoError(t, err)
-	exported := map[string]bool{}
-	for _, family := range families {
-		if strings.HasPrefix(family.GetName(), "posthaste_") {
-			exported[family.GetName()] = true
+	m := newMetrics([]string{"standard"}, func() models.RecorderStats { return models.RecorderStats{} })
+	descriptions := make(chan *prometheus.Desc, 1000)
+	m.registry.Describe(descriptions)
+	close(descriptions)
+	described := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
+	exported := map[string]string{}
+	for description := range descriptions {
+		found := described.FindStringSubmatch(description.String())
+		require.NotNil(t, found, description)
+		if name := found[1]; strings.HasPrefix(name, "posthaste_") || strings.HasPrefix(name, "temporal_") {
+			exported[name] = strings.ReplaceAll(found[2], ",", ", ")
 		}
 	}
+	require.Greater(t, len(exported), 30)
 	text, err := os.ReadFile("../../docs/architecture.md")
 	require.NoError(t, err)
-	documented := map[string]bool{}
-	for _, match := range regexp.MustCompile("`(posthaste_[a-z_]+)`").FindAllStringSubmatch(string(text), -1) {
-		documented[match[1]] = true
+	documented := map[string]string{}
+	row := regexp.MustCompile("(?m)^\\| `((?:posthaste|temporal)_[a-z_]+)` \\| (counter|gauge|histogram) \\| ([a-z_, ]*?) ?\\|")
+	for _, match := range row.FindAllStringSubmatch(string(text), -1) {
+		documented[match[1]] = match[3]
+		require.Equal(t, match[2] == "counter", strings.HasSuffix(match[1], "_total"), match[1])
+		require.Equal(t, match[2] == "histogram", strings.HasSuffix(match[1], "_seconds"), match[1])
 	}
 	require.Equal(t, exported, documented)
 }

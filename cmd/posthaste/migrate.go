@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,6 +15,7 @@ import (
 	"posthaste/config"
 	"posthaste/errs"
 	"posthaste/models"
+	"posthaste/workflows"
 )
 
 type migrateCommand struct {
@@ -26,6 +27,7 @@ type migrateUpCommand struct {
 	SkipTemporal bool `help:"Migrate the database alone, for when Temporal cannot be reached yet."`
 	config.Database
 	config.Temporal
+	output
 }
 
 // Run migrates and says what it did.
@@ -34,16 +36,19 @@ func (m migrateUpCommand) Run(ctx context.Context, c console) error {
 	if err := validateMigrate(settings, !m.SkipTemporal); err != nil {
 		return err
 	}
+	told := &migrateTold{c: c, asJSON: m.JSON, Applied: []migrationRow{}, Attributes: []string{}}
 	report, err := models.MigrateUp(ctx, m.DatabaseURL.Reveal())
 	if err != nil {
 		return databaseFailure(m.DatabaseURL, err)
 	}
 	for _, migration := range report.Applied {
-		fmt.Fprintf(c.out, "database: applied %d %s\n", migration.Version, migration.Name)
+		told.Applied = append(told.Applied, rowOf(migration))
+		told.say("database: applied %d %s", migration.Version, migration.Name)
 	}
-	fmt.Fprintf(c.out, "database: at version %d\n", report.Version)
+	told.Version = report.Version
+	told.say("database: at version %d", report.Version)
 	if m.SkipTemporal {
-		return nil
+		return told.end()
 	}
 	client, err := dialTemporal(ctx, m.Temporal, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -55,17 +60,63 @@ func (m migrateUpCommand) Run(ctx context.Context, c console) error {
 		return err
 	}
 	for _, name := range added {
-		fmt.Fprintf(c.out, "temporal: added search attribute %s\n", name)
+		told.Attributes = append(told.Attributes, name)
+		told.say("temporal: added search attribute %s", name)
 	}
-	fmt.Fprintf(c.out, "temporal: namespace %s is up to date\n", m.TemporalNamespace)
-	return nil
+	if err := workflows.EnsureSchedules(ctx, client); err != nil {
+		return failed(err, "Temporal's schedule %s could not be set: %v", workflows.PruneScheduleID, err)
+	}
+	told.say("temporal: namespace %s is up to date", m.TemporalNamespace)
+	return told.end()
+}
+
+// migrateTold tells a person step by step what migrate up does, and a program
+// everything at the end.
+type migrateTold struct {
+	c      console
+	asJSON bool
+
+	Applied    []migrationRow `json:"applied"`
+	Version    int64          `json:"version"`
+	Attributes []string       `json:"searchAttributesAdded"`
+}
+
+func (t *migrateTold) say(format string, args ...any) {
+	if !t.asJSON {
+		fmt.Fprintf(t.c.out, format+"\n", args...)
+	}
+}
+
+func (t *migrateTold) end() error {
+	if !t.asJSON {
+		return nil
+	}
+	return writeJSON(t.c.out, t)
 }
 
 type migrateStatusCommand struct {
 	config.Database
+	output
 }
 
-// Run prints a table of all migrations.
+// migrationRow is one migration for a program.
+type migrationRow struct {
+	Version   int64      `json:"version"`
+	Name      string     `json:"name"`
+	Applied   bool       `json:"applied"`
+	AppliedAt *time.Time `json:"appliedAt"`
+}
+
+func rowOf(m models.Migration) migrationRow {
+	row := migrationRow{Version: m.Version, Name: m.Name, Applied: m.Applied}
+	if !m.AppliedAt.IsZero() {
+		at := m.AppliedAt.UTC()
+		row.AppliedAt = &at
+	}
+	return row
+}
+
+// Run prints all migrations.
 func (m migrateStatusCommand) Run(ctx context.Context, c console) error {
 	if err := validateMigrate(config.Config{Database: m.Database}, false); err != nil {
 		return err
@@ -74,16 +125,19 @@ func (m migrateStatusCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return databaseFailure(m.DatabaseURL, err)
 	}
-	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "VERSION\tMIGRATION\tAPPLIED")
+	list, rows := []migrationRow{}, [][]string{}
 	for _, migration := range migrations {
 		applied := "pending"
 		if migration.Applied {
 			applied = migration.AppliedAt.UTC().Format(time.RFC3339)
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\n", migration.Version, migration.Name, applied)
+		list = append(list, rowOf(migration))
+		rows = append(rows, []string{strconv.FormatInt(migration.Version, 10), migration.Name, applied})
 	}
-	return table.Flush()
+	if m.JSON {
+		return writeJSON(c.out, list)
+	}
+	return writeTable(c.out, []string{"VERSION", "MIGRATION", "APPLIED"}, rows)
 }
 
 // validateMigrate looks at what migrate uses; the rest of the settings is not

@@ -19,6 +19,7 @@ const progressEvery = 5 * time.Second
 type rewrapCommand struct {
 	config.Database
 	config.Sealing
+	output
 }
 
 // Help explains where this stands in a rotation.
@@ -57,16 +58,32 @@ func (r rewrapCommand) Run(ctx context.Context, c console) (err error) {
 	if err != nil {
 		return databaseFailure(r.DatabaseURL, err)
 	}
-	fmt.Fprintf(c.out, "re-sealed: %d webhook secrets, %d previous secrets, %d webhook headers, %d request headers of attempts; left: %d\n",
-		report.Secrets, report.PreviousSecrets, report.Headers, report.RequestHeaders, report.Left)
+	if err := r.tell(c, report); err != nil {
+		return err
+	}
 	switch {
 	case report.Broken != nil:
 		return failed(report.Broken, "%d values could not be re-sealed, one of them because: %v", report.Left, report.Broken)
 	case report.Left > 0:
 		return failed(nil, "%d values are still sealed with another key: give every process the present keyset, then run this again", report.Left)
 	}
-	fmt.Fprintln(c.out, "Temporal still holds what was sealed with the old key: run `posthaste keygen --retire` when the workflows that were open until now have ended and the namespace's retention has passed since")
+	if !r.JSON {
+		fmt.Fprintln(c.out, "Temporal still holds what was sealed with the old key: run `posthaste keygen --retire` when the workflows that were open until now have ended and the namespace's retention has passed since")
+	}
 	return nil
+}
+
+// tell says what was done.
+func (r rewrapCommand) tell(c console, report models.RewrapReport) error {
+	if r.JSON {
+		return writeJSON(c.out, map[string]int64{
+			"secrets": report.Secrets, "previousSecrets": report.PreviousSecrets, "headers": report.Headers,
+			"requestHeaders": report.RequestHeaders, "left": report.Left,
+		})
+	}
+	_, err := fmt.Fprintf(c.out, "re-sealed: %d webhook secrets, %d previous secrets, %d webhook headers, %d request headers of attempts; left: %d\n",
+		report.Secrets, report.PreviousSecrets, report.Headers, report.RequestHeaders, report.Left)
+	return err
 }
 
 // validate looks at what rewrap uses; the rest of the settings is not its

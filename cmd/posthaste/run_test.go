@@ -25,9 +25,15 @@ type result struct {
 // call runs the program with this environment and no other.
 func call(t *testing.T, env map[string]string, args ...string) result {
 	t.Helper()
+	return callWith(t, t.Context(), env, "", args...)
+}
+
+// callWith is call with something coming in, and until ctx ends.
+func callWith(t *testing.T, ctx context.Context, env map[string]string, stdin string, args ...string) result {
+	t.Helper()
 	var out, errors strings.Builder
 	lookup := func(name string) (string, bool) { value, ok := env[name]; return value, ok }
-	code := run(t.Context(), args, lookup, &out, &errors)
+	code := run(ctx, args, console{in: strings.NewReader(stdin), out: &out, err: &errors, lookupEnv: lookup})
 	return result{code, out.String(), errors.String()}
 }
 
@@ -37,7 +43,7 @@ func TestHelp(t *testing.T) {
 		got := call(t, nil, args...)
 		require.Equal(t, exitOK, got.code)
 		require.Empty(t, got.errors)
-		for _, command := range []string{"dev", "serve", "migrate up", "migrate status", "token", "keygen", "rewrap", "version"} {
+		for _, command := range []string{"dev", "serve", "migrate up", "migrate status", "token", "keygen", "rewrap", "send", "listen", "health", "version", "completion"} {
 			require.Contains(t, got.out, "\n  "+command, command)
 		}
 	}
@@ -75,6 +81,10 @@ func TestBadCommandLines(t *testing.T) {
 		{"unknown role", []string{"serve", "--role", "both"}, `"all","api","worker"`},
 		{"not a number", []string{"serve", "--pollers", "many"}, "--pollers"},
 		{"missing tenant", []string{"token"}, "--tenant"},
+		{"missing event", []string{"send"}, "<type>"},
+		{"no status", []string{"listen", "--fail", "99"}, "--fail"},
+		{"first of less than none", []string{"listen", "--fail-first=-1"}, "--fail-first"},
+		{"unknown shell", []string{"completion", "cmd"}, "bash"},
 		{"a key set signs nothing", []string{"token", "--tenant", "acme", "--jwks-url", "https://login.example.com/keys"}, "--jwks-url"},
 	}
 	for _, tt := range tests {
@@ -321,7 +331,7 @@ func TestAnInterruptedStartIsQuiet(t *testing.T) {
 	var errors strings.Builder
 	code := run(ctx, []string{"dev", "--data-dir", t.TempDir(), "--http", "127.0.0.1:0", "--receiver", "127.0.0.1:0",
 		"--temporal-port", "0", "--temporal-ui-port", "0", "--temporal-cli", program},
-		func(string) (string, bool) { return "", false }, cancelWhenStarting, &errors)
+		console{in: strings.NewReader(""), out: cancelWhenStarting, err: &errors, lookupEnv: func(string) (string, bool) { return "", false }})
 	require.Equal(t, exitFailure, code)
 	require.Equal(t, "posthaste: interrupted before it was done\n", errors.String())
 }

@@ -51,6 +51,7 @@ type system struct {
 	store     *models.Store
 	providers *provider.Registry
 	metrics   *metrics
+	traces    tracing
 	client    client.Client
 	starter   *workflows.Starter
 	keys      *keyset.Keyset
@@ -93,6 +94,9 @@ func (s *system) openParts(ctx context.Context) error {
 	if s.providers, err = provider.Load(s.settings.ProvidersDir); err != nil {
 		return err
 	}
+	if err := s.startTracing(ctx); err != nil {
+		return err
+	}
 	span, given, err := s.settings.BrokenSpan()
 	if err != nil {
 		return fmt.Errorf("POSTHASTE_BROKEN_AFTER %w", err)
@@ -105,6 +109,7 @@ func (s *system) openParts(ctx context.Context) error {
 		DefaultLimits: models.Limits{
 			Webhooks: s.settings.LimitWebhooks, EventsPerMinute: s.settings.LimitEventsPerMinute,
 		},
+		RetentionDays: s.settings.RetentionDays,
 	})
 	if err != nil {
 		return openFailure(s.settings.DatabaseURL, err)
@@ -113,10 +118,18 @@ func (s *system) openParts(ctx context.Context) error {
 	if err := checkKeys(ctx, s.store, s.settings.DatabaseURL); err != nil {
 		return err
 	}
-	s.metrics = newMetrics(s.providers.Names(), s.store.Stats)
+	// Without them rows fall into the default partitions, which does no harm.
+	if _, err := s.store.AddPartitions(ctx); err != nil {
+		s.logger.Warn("cannot add the partitions of the coming days", "error", err)
+	}
+	s.metrics = newMetrics(s.providers.Names(), s.store.RecorderStats)
+	s.metrics.pruning.stats = s.store.PruneStats
 
 	sdkLogger := slog.New(quietPolls{s.logger.Handler(), s.stopping.Load})
-	if s.client, err = dialTemporal(ctx, s.settings.Temporal, keys, sdkLogger); err != nil {
+	s.client, err = dialTemporal(ctx, s.settings.Temporal, keys, sdkLogger, func(o *client.Options) {
+		o.MetricsHandler, o.Interceptors = s.metrics.temporal.handler(), s.traces.temporal
+	})
+	if err != nil {
 		return err
 	}
 	s.closers.pushFunc("Temporal client", s.client.Close)
@@ -128,6 +141,17 @@ func (s *system) openParts(ctx context.Context) error {
 	case len(missing) > 0:
 		return failed(nil, "Temporal's namespace %q lacks the search attributes %v: run `posthaste migrate up`", s.settings.TemporalNamespace, missing)
 	}
+	return nil
+}
+
+// startTracing comes before all that makes spans; its last spans go when all of
+// that has stopped.
+func (s *system) startTracing(ctx context.Context) (err error) {
+	if s.traces, err = newTracing(ctx, s.settings.OTLPEndpoint, s.role, s.logger); err != nil || s.traces.tracer == nil {
+		return err
+	}
+	s.logger = slog.New(tracedLines{s.logger.Handler()})
+	s.closers.pushFunc("traces", s.traces.stop)
 	return nil
 }
 
@@ -145,6 +169,7 @@ func (s *system) startWorker() error {
 	effects, err := activities.New(activities.Deps{
 		Store: s.store, Providers: s.providers, Sender: sender, Meter: s.metrics,
 		UserAgent: userAgent(), DurableSlots: s.settings.DurableSlots, Now: time.Now, Logger: s.logger,
+		Tracer: s.traces.tracer, TraceReceivers: s.settings.TraceReceivers,
 	})
 	if err != nil {
 		return err
@@ -156,7 +181,20 @@ func (s *system) startWorker() error {
 		return failed(err, "the worker cannot start on Temporal at %s: %v", s.settings.TemporalAddress, err)
 	}
 	s.closers.pushFunc("worker", func() { s.stopping.Store(true); s.worker.Stop() })
+	s.announce()
 	return nil
+}
+
+// announce makes events of what happens to webhooks for as long as the worker
+// runs.
+func (s *system) announce() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		worker.Announce(ctx, activities.NewAnnouncer(s.store), s.starter, s.logger)
+	}()
+	s.closers.pushFunc("announcer", func() { cancel(); <-done })
 }
 
 func (s *system) newAPI(ctx context.Context) (http.Handler, error) {
@@ -185,9 +223,11 @@ func (s *system) newAPI(ctx context.Context) (http.Handler, error) {
 		JWTIssuer:         s.settings.JWTIssuer,
 		KeySet:            keySet,
 		Codec:             codec.New(s.keys),
+		Sealer:            s.keys,
 		Checks:            s.checks(),
 		Meter:             s.metrics,
 		Metrics:           s.metrics.handler(s.logger),
+		Tracer:            s.traces.tracer,
 		TemporalUIURL:     s.settings.TemporalUIURL,
 		TemporalNamespace: s.settings.TemporalNamespace,
 		MaxEventBytes:     s.settings.MaxEventBytes,
@@ -213,7 +253,7 @@ func (s *system) checks() []api.Check {
 	if s.worker != nil {
 		checks = append(checks, api.Check{Name: "worker", Run: func(context.Context) error { return s.worker.Healthy() }})
 	}
-	return checks
+	return s.metrics.watched(checks)
 }
 
 // wait returns when ctx ends, or earlier with what ended the server.

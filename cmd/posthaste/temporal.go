@@ -27,8 +27,9 @@ const temporalDial = 15 * time.Second
 // dialTemporal connects to Temporal, and says in one sentence why it cannot. A
 // client that was dialled, other than a lazy one, can start workflows eagerly.
 // With a sealer, all that it gives to Temporal is sealed; without one it is for
-// looking after the namespace, not for workflows.
-func dialTemporal(ctx context.Context, settings config.Temporal, sealer codec.Sealer, logger *slog.Logger) (client.Client, error) {
+// looking after the namespace, not for workflows. Watch adds what measures and
+// traces it.
+func dialTemporal(ctx context.Context, settings config.Temporal, sealer codec.Sealer, logger *slog.Logger, watch ...func(*client.Options)) (client.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, temporalDial)
 	defer cancel()
 	options := client.Options{
@@ -40,6 +41,9 @@ func dialTemporal(ctx context.Context, settings config.Temporal, sealer codec.Se
 	}
 	if sealer != nil {
 		options.DataConverter, options.FailureConverter = codec.DataConverter(sealer), codec.FailureConverter(sealer)
+	}
+	for _, apply := range watch {
+		apply(&options)
 	}
 	c, err := client.DialContext(ctx, options)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strings"
 )
@@ -25,10 +26,15 @@ func userAgent() string {
 	return "Posthaste/" + strings.TrimPrefix(currentVersion(), "v")
 }
 
-type versionCommand struct{}
+type versionCommand struct {
+	output
+}
 
 // Run prints the version.
-func (versionCommand) Run(c console) error {
+func (v versionCommand) Run(c console) error {
+	if v.JSON {
+		return writeJSON(c.out, map[string]string{"version": currentVersion(), "go": runtime.Version()})
+	}
 	_, err := fmt.Fprintln(c.out, userAgent())
 	return err
 }

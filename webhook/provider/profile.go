@@ -86,6 +86,10 @@ func (p *Profile) EventNames() []string {
 	return names
 }
 
+// Internal reports whether Posthaste makes the provider's events itself, so that
+// nobody else may.
+func (p *Profile) Internal() bool { return p.schema.Internal }
+
 // AnyEvent reports whether the provider takes any well-formed event name.
 func (p *Profile) AnyEvent() bool { return p.schema.AnyEvent != nil }
 

@@ -17,6 +17,9 @@ type Schema struct {
 	Description string `yaml:"description"` // one sentence
 	Docs        string `yaml:"docs"`        // where the provider's own documentation is
 
+	// Internal: Posthaste makes the events itself, and nobody may enqueue one.
+	Internal bool `yaml:"internal"`
+
 	Versions []VersionSchema `yaml:"versions"` // generations, in catalogue order; absent = one without a name
 	Payload  *payload.Spec   `yaml:"payload"`  // body, unless the version or the event says otherwise
 	Signing  *signing.Spec   `yaml:"signing"`  // signature, unless the version says otherwise

@@ -6,7 +6,8 @@ ALTER TABLE webhooks ADD COLUMN max_per_second INTEGER NOT NULL DEFAULT 0; -- 0 
 ALTER TABLE webhooks ADD COLUMN paced_until TEXT;                          -- the next free slot under that limit
 ALTER TABLE webhooks ADD COLUMN failing_since TEXT;                        -- the first failure since the last success
 
-ALTER TABLE deliveries ADD COLUMN slot_at TEXT; -- the slot under the webhook's limit; NULL = none taken
+ALTER TABLE deliveries ADD COLUMN slot_at TEXT;    -- the slot under the webhook's limit; NULL = none taken
+ALTER TABLE deliveries ADD COLUMN held_until TEXT; -- a process is in the middle of a long attempt; NULL = none is
 
 -- No foreign key: what was done to a webhook outlives it.
 CREATE TABLE audit (
@@ -24,6 +25,7 @@ CREATE INDEX audit_of_webhook ON audit (tenant, webhook_id, id);
 
 -- +goose Down
 DROP TABLE audit;
+ALTER TABLE deliveries DROP COLUMN held_until;
 ALTER TABLE deliveries DROP COLUMN slot_at;
 ALTER TABLE webhooks DROP COLUMN failing_since;
 ALTER TABLE webhooks DROP COLUMN paced_until;
