@@ -30,7 +30,7 @@ endef
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check vuln golden replay histories fuzz e2e chaos load up down tools clean
+.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check vuln templ golden replay histories fuzz e2e chaos load up down tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -78,6 +78,9 @@ chaos: bin/temporal ## Break everything under load and print what was lost (noth
 
 load: ## Fill a ledger with a webhook of 1,000,000 attempts, to measure with: ARGS="--database-url sqlite://load.db"
 	$(GO) run ./models/modelstest/load $(ARGS)
+
+templ: ## Make the Go files of the dashboard's templates
+	$(GO) test -count=1 ./api/dashboard/generate -args -update
 
 golden: ## Rewrite the golden files; read the diff afterwards
 	$(GO) test $$(grep -rl --include='*_test.go' 'flag\.Bool("update"' . | xargs -n 1 dirname | sort -u) -update

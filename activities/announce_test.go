@@ -61,14 +61,14 @@ func TestNoticesWaitUntilTheyAreTaken(t *testing.T) {
 	t.Parallel()
 	modelstest.Each(t, func(t *testing.T, store *models.Store) {
 		by := models.Actor{Kind: models.ActorToken}
-		make := func(providerName, url string) models.Webhook {
+		create := func(providerName, url string) models.Webhook {
 			w := models.Webhook{Tenant: "acme", Provider: providerName, Name: "W", URL: url, Events: []string{"*"}}
 			require.NoError(t, store.CreateWebhook(t.Context(), by, &w))
 			return w
 		}
-		make(models.OperationsProvider, "https://ops.acme.dev")
+		create(models.OperationsProvider, "https://ops.acme.dev")
 		for _, host := range []string{"a.acme.dev", "b.acme.dev"} {
-			w := make("standard", "https://"+host+"/hook?key=1")
+			w := create("standard", "https://"+host+"/hook?key=1")
 			_, err := store.UpdateWebhook(t.Context(), by, "acme", w.ID, func(w *models.Webhook) error { w.Status = models.StatusPaused; return nil })
 			require.NoError(t, err)
 		}

@@ -114,3 +114,16 @@ func TestAttemptOfALostWorkerIsMeasuredAsUnknown(t *testing.T) {
 	require.Equal(t, models.StateUnknown, got.State)
 	require.Equal(t, []measured{{"standard", webhook.Unknown, false}}, b.meter.seen)
 }
+
+func TestADeliveryLeftToTheDurableLaneIsCounted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, answers(500))
+	b.webhook(hourly)
+	first, second := b.one(), b.one()
+	_, err := b.deliver(first, activities.LaneFast, false)
+	require.NoError(t, err)
+	_, err = b.deliver(second, activities.LaneFast, false)
+	require.NoError(t, err)
+	require.Equal(t, []string{"fast fitness"}, b.meter.deferred, "it failed a moment ago")
+	require.Equal(t, map[activities.Lane]int{activities.LaneFast: 1}, b.meter.posts, "nothing was sent")
+}

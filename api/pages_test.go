@@ -90,11 +90,11 @@ func (b *browser) visit(t *testing.T, request *http.Request) answer {
 		request.Header.Set(name, value)
 	}
 	for name, value := range b.cookies {
-		request.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // a request's cookie has no attributes
+		request.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	recorder := httptest.NewRecorder()
 	b.world.handler.ServeHTTP(recorder, request)
-	for _, cookie := range recorder.Result().Cookies() { //nolint:bodyclose // a recorder's body
+	for _, cookie := range recorder.Result().Cookies() {
 		if cookie.MaxAge < 0 {
 			delete(b.cookies, cookie.Name)
 			continue

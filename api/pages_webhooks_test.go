@@ -43,7 +43,7 @@ func TestCreateWebhookByForm(t *testing.T) {
 		require.Contains(t, shown.body, stored.Secret.Reveal(), "shown once")
 		require.NotContains(t, b.get(t, "/webhooks/"+id).body, stored.Secret.Reveal(), "and only once")
 		require.Equal(t, []string{"order.paid", "ship.sent", "ship.lost"}, stored.Events)
-		require.JSONEq(t, `{"mode":"schedule","delaysSeconds":[5,300,1800],"onCrash":"unknown"}`, string(stored.Retry)) //nolint:testifylint // the order of members is the API's
+		require.JSONEq(t, `{"mode":"schedule","delaysSeconds":[5,300,1800],"onCrash":"unknown"}`, string(stored.Retry))
 		require.Equal(t, []int{12, 40}, []int{stored.TimeoutSeconds, stored.MaxPerSecond})
 		require.Equal(t, map[string]string{"X-Team": "red"}, stored.Headers)
 		require.Equal(t, "ann@"+w.tenant, w.lastAudit(t, id).Actor.Name)

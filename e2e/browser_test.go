@@ -167,14 +167,12 @@ func (b *browser) fill(selector, text string) {
 // reads waits until a part of the page holds the text.
 func (b *browser) reads(selector, text string) {
 	b.t.Helper()
-	last := ""
 	require.Eventually(b.t, func() bool {
 		ctx, cancel := context.WithTimeout(b.ctx, time.Second)
 		defer cancel()
-		last, _ = chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
-		return strings.Contains(last, text)
+		shown, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
+		return err == nil && strings.Contains(shown, text)
 	}, pagePatience, 50*time.Millisecond, "%s never read %q", selector, text)
-	_ = last
 }
 
 // value returns what a field holds.

@@ -136,9 +136,7 @@ func changeInBrowser(b *browser, id string) {
 
 	b.press(".menu summary")
 	b.press(`.menu button[value="dark"]`)
-	require.Eventually(t, func() bool {
-		return ask[string](b, `document.documentElement.dataset.theme`) == "dark"
-	}, pagePatience, 50*time.Millisecond)
+	b.do("see it dark", chromedp.WaitVisible(chromedp.CSS(`html[data-theme="dark"]`)))
 	b.press(".menu summary")
 	b.press(`.menu form[action="/sign-out"] button`)
 	b.at("/sign-in")

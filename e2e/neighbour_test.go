@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"posthaste/workflows"
 )
 
 // writes reads how many transactions of the kind a Temporal server has made.
@@ -116,4 +118,24 @@ func TestHangingReceiverCostsTemporalLittle(t *testing.T) {
 	require.GreaterOrEqual(t, writes, events, "else nothing is counted")
 	require.Less(t, writes, events*4, "updates for %d events", events)
 	require.LessOrEqual(t, len(rec.all())-arrived, 2, "nothing but a probe is sent")
+}
+
+// TestWhatTheDurableLaneCosts counts what docs/architecture.md says of it.
+func TestWhatTheDurableLaneCosts(t *testing.T) {
+	t.Parallel()
+	server := ownTemporal(t)
+	sys, rec := up(t, settings{temporal: server}), newReceiver(t, nil)
+	sys.createWebhook(rec.URL, `"maxPerSecond":1000`) // a webhook with a limit has the durable lane
+	sys.awaitDone(sys.enqueue(paid).ID)               // and the worker is warm
+	creates, updates := server.writes(t, "CreateWorkflowExecution"), server.writes(t, "UpdateWorkflowExecution")
+	const count = 100
+	var last accepted
+	for range count {
+		last = sys.enqueue(paid)
+		sys.awaitDone(last.ID)
+	}
+	// The server has a few workflows of its own.
+	require.InDelta(t, count, server.writes(t, "CreateWorkflowExecution")-creates, count/5)
+	require.InDelta(t, count*4, server.writes(t, "UpdateWorkflowExecution")-updates, count/2, "three more than in the fast lane")
+	require.Len(t, events(t, sys.temporalClient(), workflows.EventWorkflowID(sys.tenant, last.ID)), 12, "five more than in the fast lane: the activity has no marker")
 }

@@ -64,6 +64,7 @@ func (s *temporalServer) run() error {
 		"--metrics-port", fmt.Sprint(s.ports[1]), "--log-level", "error",
 		"--db-filename", filepath.Join(s.dir, "temporal.db"), "--sqlite-pragma", "journal_mode=WAL",
 		"--sqlite-pragma", "synchronous=OFF", "--dynamic-config-value", "matching.enableFairness=true",
+		"--dynamic-config-value", "system.enableActivityEagerExecution=true",
 	}
 	for _, namespace := range s.namespaces {
 		args = append(args, "--namespace", namespace)

@@ -201,3 +201,16 @@ func (p *process) lines(messages ...string) []map[string]any {
 	}
 	return found
 }
+
+func TestACollectorThatIsAwayHarmsNothing(t *testing.T) {
+	t.Parallel()
+	rec := newReceiver(t, nil)
+	gone := newTraceCollector(t)
+	gone.Close()
+	sys := install(t, settings{env: []string{"POSTHASTE_OTLP_ENDPOINT=" + gone.URL, "OTEL_BSP_SCHEDULE_DELAY=100"}})
+	process := sys.start("all").awaitReady()
+	sys.createWebhook(rec.URL)
+	sys.awaitStates(sys.enqueue(paid).ID, 20*time.Second, "delivered")
+	process.stop() // with exit code 0
+	require.NotEmpty(t, process.lines("spans are lost"))
+}

@@ -87,8 +87,10 @@ func TestWhatIsNotTold(t *testing.T) {
 		w.fails(w.deliveryTo(hook))
 		require.Empty(t, w.told(), "nobody to tell")
 		own := w.operations("acme")
-		failed := w.deliveryTo(own, func(e *models.Event) { e.Provider = models.OperationsProvider })
-		w.fails(failed, func(r *models.Record) { r.BrokenAfter = 1 })
+		ofOwn := func(e *models.Event) { e.Provider = models.OperationsProvider }
+		w.fails(w.deliveryTo(own, ofOwn))
+		require.Empty(t, w.told(), "what happens to the one that would be told")
+		w.fails(w.deliveryTo(own, ofOwn), func(r *models.Record) { r.BrokenAfter = 1 })
 		require.Equal(t, models.StatusBroken, w.webhookNow(own).Status)
 		require.Empty(t, w.told(), "what happens to the one that would be told")
 		w.fails(w.deliveryTo(hook))

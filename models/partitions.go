@@ -108,7 +108,7 @@ func addPartitions(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	s := &Store{db: db, now: time.Now}
+	s := &Store{db: db, now: time.Now} //nolint:forbidigo // a migration has no other clock
 	if _, err = s.AddPartitions(ctx); errors.Is(err, errLater) {
 		err = nil
 	}

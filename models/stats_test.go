@@ -186,7 +186,7 @@ func TestStatsOfManyProcesses(t *testing.T) {
 			}
 			all.Go(func() {
 				for _, err := range w.recordAll(records) {
-					require.NoError(t, err) //nolint:testifylint // FailNow ends this goroutine alone, which is enough
+					require.NoError(t, err)
 				}
 			})
 		}
@@ -263,14 +263,14 @@ func TestQuantileError(t *testing.T) {
 			if float64(rank) < q*float64(len(values)) {
 				rank++
 			}
-			real := float64(values[rank-1])
+			exact := float64(values[rank-1])
 			got := float64(models.Quantile(counts, q)) / float64(time.Millisecond)
-			if real <= 20 {
-				require.InDelta(t, real, got, 10)
+			if exact <= 20 {
+				require.InDelta(t, exact, got, 10)
 				continue
 			}
-			require.LessOrEqual(t, got, real*1.67)
-			require.GreaterOrEqual(t, got, real/1.67)
+			require.LessOrEqual(t, got, exact*1.67)
+			require.GreaterOrEqual(t, got, exact/1.67)
 		}
 	}
 }

@@ -89,11 +89,11 @@ func ReplayPageWorkflowID(tenant, replayID string, page int) string {
 	return fmt.Sprintf("replay/%s/%s/page/%d", tenant, replayID, page)
 }
 
-// ReplayInput and Actor are what a replay is started with.
-type (
-	ReplayInput = activities.ReplayInput
-	Actor       = activities.Actor
-)
+// ReplayInput is what a replay is started with.
+type ReplayInput = activities.ReplayInput
+
+// Actor is who asked for a replay.
+type Actor = activities.Actor
 
 // How a replay stands, as the ledger words it.
 const (

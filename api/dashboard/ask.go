@@ -45,7 +45,7 @@ func canBeMended(err error) (faults map[string]string, message string, ok bool) 
 	if coded == nil {
 		return nil, "", false
 	}
-	switch coded.Code { //nolint:exhaustive // those that the person at the form can do something about
+	switch coded.Code {
 	case errs.Invalid, errs.Conflict, errs.LimitExceeded, errs.SubscriptionInactive, errs.RateLimited, errs.Forbidden:
 		return coded.Fields, coded.Message, true
 	default:

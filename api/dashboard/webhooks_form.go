@@ -1,13 +1,10 @@
 package dashboard
 
 import (
-	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
-	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/webhook"
 	"posthaste/webhook/provider"
@@ -106,18 +103,17 @@ func (f *hookForm) setEvents(names []string) {
 
 // readForm is the form as a browser sent it.
 func readForm(c *gin.Context, profile *provider.Profile, hook *models.Webhook) *hookForm {
-	sent := c.Request.PostForm
 	f := &hookForm{
-		Profile: profile, Hook: hook, Name: sent.Get("name"), URL: strings.TrimSpace(sent.Get("url")),
-		Every: sent.Get("every") == "yes", Events: ticked(sent, "events"), More: sent.Get("moreEvents"),
-		Sources: ticked(sent, "sources"), Version: sent.Get("version"),
-		Campaign: sent.Get("campaignId"), List: sent.Get("listId"), Schema: sent.Get("schemaId"),
-		Mode: sent.Get("mode"), OnCrash: sent.Get("onCrash"),
-		Initial: sent.Get("initialSeconds"), Factor: sent.Get("factor"), Max: sent.Get("maxSeconds"),
-		Attempts: sent.Get("maxAttempts"), Delays: sent.Get("delaysSeconds"),
-		Timeout: sent.Get("timeoutSeconds"), MaxPerSecond: sent.Get("maxPerSecond"), Secret: sent.Get("secret"),
+		Profile: profile, Hook: hook, Name: c.PostForm("name"), URL: strings.TrimSpace(c.PostForm("url")),
+		Every: c.PostForm("every") == "yes", Events: ticked(c, "events"), More: c.PostForm("moreEvents"),
+		Sources: ticked(c, "sources"), Version: c.PostForm("version"),
+		Campaign: c.PostForm("campaignId"), List: c.PostForm("listId"), Schema: c.PostForm("schemaId"),
+		Mode: c.PostForm("mode"), OnCrash: c.PostForm("onCrash"),
+		Initial: c.PostForm("initialSeconds"), Factor: c.PostForm("factor"), Max: c.PostForm("maxSeconds"),
+		Attempts: c.PostForm("maxAttempts"), Delays: c.PostForm("delaysSeconds"),
+		Timeout: c.PostForm("timeoutSeconds"), MaxPerSecond: c.PostForm("maxPerSecond"), Secret: c.PostForm("secret"),
 	}
-	names, values := sent["headerName"], sent["headerValue"]
+	names, values := c.PostFormArray("headerName"), c.PostFormArray("headerValue")
 	for i, name := range names {
 		if i < len(values) && (strings.TrimSpace(name) != "" || values[i] != "") {
 			f.Headers = append(f.Headers, [2]string{strings.TrimSpace(name), values[i]})
@@ -126,9 +122,9 @@ func readForm(c *gin.Context, profile *provider.Profile, hook *models.Webhook) *
 	return f
 }
 
-func ticked(sent url.Values, name string) map[string]bool {
+func ticked(c *gin.Context, name string) map[string]bool {
 	on := map[string]bool{}
-	for _, value := range sent[name] {
+	for _, value := range c.PostFormArray(name) {
 		on[value] = true
 	}
 	return on
@@ -244,97 +240,4 @@ func numberText(number int) string {
 		return ""
 	}
 	return strconv.Itoa(number)
-}
-
-// newPage shows the form for a webhook of the provider that was chosen.
-func (p *webhookPages) newPage(c *gin.Context) error {
-	profile, err := p.profile(c.Query("provider"))
-	if err != nil {
-		return err
-	}
-	return p.showForm(c, http.StatusOK, newForm(profile))
-}
-
-// profile returns the provider of a name; the default one for none.
-func (p *webhookPages) profile(name string) (*provider.Profile, error) {
-	if name == "" {
-		name = p.DefaultProvider
-	}
-	profile, err := p.Providers.Profile(name)
-	return profile, errs.Wrap(err, errs.NotFound, "There is no such provider")
-}
-
-func (p *webhookPages) showForm(c *gin.Context, status int, f *hookForm) error {
-	if f.Hook != nil {
-		return p.render(c, status, webhookPage(f.Hook, "Edit", webhookForm(f, nil)))
-	}
-	return p.render(c, status, page{
-		Title: "New webhook", Nav: "/webhooks", Trail: []crumb{{"Webhooks", "/webhooks"}}, Body: webhookForm(f, p.providerChoices()),
-	})
-}
-
-// create makes a webhook; the next page shows its secret once.
-func (p *webhookPages) create(c *gin.Context) error {
-	profile, err := p.profile(c.Request.PostFormValue("provider"))
-	if err != nil {
-		return err
-	}
-	f := readForm(c, profile, nil)
-	var made struct{ ID, Name, Secret string }
-	if err := p.ask(c, http.MethodPost, "/api/webhooks", f.body(), &made); err != nil {
-		return p.refused(c, f, err)
-	}
-	secret := made.Secret
-	if f.Secret != "" { // whoever gave it has it
-		secret = ""
-	}
-	return p.tell(c, "/webhooks/"+made.ID, flash{Text: made.Name + " was created and is active.", Secret: secret})
-}
-
-// editPage shows the form of a webhook as it is.
-func (p *webhookPages) editPage(c *gin.Context) error {
-	hook, profile, err := p.findBoth(c)
-	if err != nil {
-		return err
-	}
-	var shown struct{ Headers map[string]string }
-	if err := p.ask(c, http.MethodGet, apiPath(&hook, ""), nil, &shown); err != nil {
-		return err
-	}
-	f, err := formOf(&hook, profile, shown.Headers)
-	if err != nil {
-		return err
-	}
-	return p.showForm(c, http.StatusOK, f)
-}
-
-// edit changes a webhook into what the form says.
-func (p *webhookPages) edit(c *gin.Context) error {
-	hook, profile, err := p.findBoth(c)
-	if err != nil {
-		return err
-	}
-	f := readForm(c, profile, &hook)
-	if err := p.ask(c, http.MethodPatch, apiPath(&hook, ""), f.body(), nil); err != nil {
-		return p.refused(c, f, err)
-	}
-	return p.tell(c, hookPath(&hook, ""), flash{Text: "Saved. Deliveries that wait go by the new settings."})
-}
-
-func (p *webhookPages) findBoth(c *gin.Context) (models.Webhook, *provider.Profile, error) {
-	hook, err := p.find(c)
-	if err != nil {
-		return hook, nil, err
-	}
-	profile, err := p.Providers.Profile(hook.Provider)
-	return hook, profile, err
-}
-
-// refused shows the form again, with what is wrong.
-func (p *webhookPages) refused(c *gin.Context, f *hookForm, err error) error {
-	var mendable bool
-	if f.Faults, f.Message, mendable = canBeMended(err); !mendable {
-		return err
-	}
-	return p.showForm(c, http.StatusUnprocessableEntity, f)
 }

@@ -233,6 +233,7 @@ func (s *devSession) welcome(ctx context.Context, parts *system) error {
 		}
 	}
 	s.say("\nPosthaste runs; Ctrl-C stops it, and its data stays.\n\n")
+	s.say("  Dashboard    %s (sign in with the token below)\n", base)
 	s.say("  API          %s/api\n", base)
 	s.say("  API docs     %s/api/docs\n", base)
 	s.say("  Temporal UI  %s (to read payloads, sign in: %s)\n", settings.TemporalUIURL, base+api.PathCodec)

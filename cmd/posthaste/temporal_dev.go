@@ -52,6 +52,8 @@ func (t temporalDev) args() []string {
 		"--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL",
 		"--log-level", "warn",
 		"--dynamic-config-value", "matching.enableFairness=true",
+		// Off in servers before 1.32: an activity then costs a write more.
+		"--dynamic-config-value", "system.enableActivityEagerExecution=true",
 		// One worker process needs no partitions: fewer hops, better order.
 		"--dynamic-config-value", "matching.numTaskqueueReadPartitions=1",
 		"--dynamic-config-value", "matching.numTaskqueueWritePartitions=1",

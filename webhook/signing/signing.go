@@ -83,7 +83,10 @@ var schemes = map[string]func(Spec) (scheme, error){
 func Schemes() []string { return slices.Sorted(maps.Keys(schemes)) }
 
 // Signer signs and verifies by one Spec. It is safe for concurrent use.
-type Signer struct{ scheme scheme }
+type Signer struct {
+	scheme scheme
+	spec   Spec
+}
 
 // Compile checks a Spec once. A fault is errs.Invalid on the field of the Spec
 // ("digest", "content"); an unknown name is a fault, never a default.
@@ -96,7 +99,7 @@ func Compile(spec Spec) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signer{scheme: compiled}, nil
+	return &Signer{scheme: compiled, spec: spec}, nil
 }
 
 // Sign returns the headers to add, in order. Without a secret, scheme hmac adds
@@ -107,6 +110,10 @@ func (s *Signer) Sign(in Input) ([]Header, error) { return s.scheme.sign(in) }
 // the secrets, made within the tolerance; otherwise errs.Unauthorized with a
 // message that says what is amiss and shows nothing secret.
 func (s *Signer) Verify(in VerifyInput) error { return s.scheme.verify(in) }
+
+// Spec returns what the signer was compiled from, for those who show receivers
+// how to verify.
+func (s *Signer) Spec() Spec { return s.spec }
 
 // Headers returns the names of the headers that Sign may add.
 func (s *Signer) Headers() []string { return s.scheme.headers() }
