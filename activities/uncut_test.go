@@ -30,7 +30,7 @@ func TestAPostIsNotCutWhenItsActivityIsCancelled(t *testing.T) {
 	<-inside
 	cancel() // as the SDK does when Temporal has given the activity to another
 	time.AfterFunc(200*time.Millisecond, func() { close(answer) })
-	<-done
+	require.NoError(t, <-done)
 	delivery, attempts := b.ledger(p)
 	require.Equal(t, models.StateDelivered, delivery.State)
 	require.Len(t, attempts, 1)

@@ -91,9 +91,9 @@ func TestLongHistory(t *testing.T) {
 	}
 	for _, url := range []string{
 		"/api/webhooks/" + id + "/stats", "/api/webhooks/" + id + "/stats?step=day",
-		"/api/webhooks/" + id + "/stats?since=" + time.Now().Add(-models.LongestByHour+time.Hour).UTC().Format(time.RFC3339),
-		"/api/stats?since=" + time.Now().Add(-models.LongestByHour+time.Hour).UTC().Format(time.RFC3339),
-		"/api/webhooks/" + id + "/stats?step=day&since=" + time.Now().Add(-models.LongestByDay+time.Hour).UTC().Format(time.RFC3339),
+		"/api/webhooks/" + id + "/stats?since=" + time.Now().Add(-models.LongestHourly+time.Hour).UTC().Format(time.RFC3339),
+		"/api/stats?since=" + time.Now().Add(-models.LongestHourly+time.Hour).UTC().Format(time.RFC3339),
+		"/api/webhooks/" + id + "/stats?step=day&since=" + time.Now().Add(-models.LongestDaily+time.Hour).UTC().Format(time.RFC3339),
 	} {
 		var calls []time.Duration
 		for range 50 {

@@ -23,10 +23,10 @@ func StatsSteps() []string { return []string{ByHour, ByDay} }
 // Spans of Stats: what is shown when nothing is asked for, and the most that one
 // call may ask for.
 const (
-	usualByHour   = 24 * time.Hour
-	usualByDay    = 30 * 24 * time.Hour
-	LongestByHour = 31 * 24 * time.Hour  // by hour
-	LongestByDay  = 400 * 24 * time.Hour // by day
+	usualHourly   = 24 * time.Hour
+	usualDaily    = 30 * 24 * time.Hour
+	LongestHourly = 31 * 24 * time.Hour  // by hour
+	LongestDaily  = 400 * 24 * time.Hour // by day
 )
 
 // earliestStats bounds Since: nothing is older, and PostgreSQL knows no year 0.
@@ -87,11 +87,11 @@ type statsSpan struct {
 }
 
 func (f StatsFilter) span(now time.Time) (statsSpan, error) {
-	step, usual, longest, limit := time.Hour, usualByHour, LongestByHour, "31 days by hour"
+	step, usual, longest, limit := time.Hour, usualHourly, LongestHourly, "31 days by hour"
 	switch f.Step {
 	case ByHour, "":
 	case ByDay:
-		step, usual, longest, limit = 24*time.Hour, usualByDay, LongestByDay, "400 days by day"
+		step, usual, longest, limit = 24*time.Hour, usualDaily, LongestDaily, "400 days by day"
 	default:
 		return statsSpan{}, errs.InvalidField("step", "must be one of %s", strings.Join(StatsSteps(), ", "))
 	}
