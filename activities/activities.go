@@ -27,6 +27,9 @@ type Deps struct {
 	Sender    *send.Sender
 	Meter     Meter
 	UserAgent string // sent with every POST: Posthaste/<version>
+	// FastSlots is how many deliveries the fast lane of this process has under way
+	// at most; one tenant may hold a quarter of them.
+	FastSlots int
 	// DurableSlots is how many POSTs the durable lane of this process has in
 	// flight at most; one webhook may hold a tenth of them.
 	DurableSlots int
@@ -49,15 +52,17 @@ type Activities struct {
 	now       func() time.Time
 	spread    func() float64 // in [0,1): the place of a wait within its jitter
 	logger    *slog.Logger
-	fast      *slots
+	fast      *slots // by webhook
 	durable   *slots
-	places    *places
-	breakers  *breakers
-	fitness   *fitness
-	underway  *underway
-	faults    *faults
-	tracer    trace.Tracer // nil: no traces
-	propagate bool
+	// The same places, by tenant.
+	fastTenants, durableTenants *slots
+	places                      *places
+	breakers                    *breakers
+	fitness                     *fitness
+	underway                    *underway
+	faults                      *faults
+	tracer                      trace.Tracer // nil: no traces
+	propagate                   bool
 }
 
 // New returns the activities on these parts, or an error that names the missing
@@ -65,7 +70,7 @@ type Activities struct {
 func New(deps Deps) (*Activities, error) {
 	for name, missing := range map[string]bool{
 		"Store": deps.Store == nil, "Providers": deps.Providers == nil, "Sender": deps.Sender == nil, "Meter": deps.Meter == nil,
-		"UserAgent": deps.UserAgent == "", "DurableSlots": deps.DurableSlots < 1, "Now": deps.Now == nil, "Logger": deps.Logger == nil,
+		"UserAgent": deps.UserAgent == "", "FastSlots": deps.FastSlots < 1, "DurableSlots": deps.DurableSlots < 1, "Now": deps.Now == nil, "Logger": deps.Logger == nil,
 	} {
 		if missing {
 			return nil, errs.New(errs.Internal, "activities: %s is missing", name)
@@ -78,7 +83,9 @@ func New(deps Deps) (*Activities, error) {
 		store: deps.Store, providers: deps.Providers, sender: deps.Sender, meter: deps.Meter,
 		userAgent: deps.UserAgent, now: deps.Now, spread: rand.Float64, logger: deps.Logger,
 		fast: newSlots(fastPerWebhook, fastPatience), durable: newSlots(share, 0),
-		places: newPlaces(deps.Now, rand.Float64), breakers: breakers,
+		fastTenants:    newSlots(max(1, deps.FastSlots/fastTenantShare), 0),
+		durableTenants: newSlots(max(1, deps.DurableSlots/durableTenantShare), 0),
+		places:         newPlaces(deps.Now, rand.Float64), breakers: breakers,
 		fitness: newFitness(deps.Now), underway: newUnderway(), faults: newFaults(deps.Now, rand.Float64),
 		tracer: deps.Tracer, propagate: deps.TraceReceivers,
 	}, nil

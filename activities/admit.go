@@ -31,19 +31,35 @@ func (a *Activities) admit(ctx context.Context, due models.Due, j job) (permit, 
 	why := DeferredUnfit
 	if a.fitness.fit(due.Webhook.ID) {
 		began := a.now()
-		release, ok := a.fast.take(ctx, due.Webhook.ID)
+		release, full := takeBoth(ctx, a.fastTenants, a.fast, due.Webhook, DeferredFull)
 		a.meter.WaitedFast(a.now().Sub(began))
-		if ok {
+		if release != nil {
 			return permit{release: release, sent: func(result send.Result) { a.noteAnswer(due.Webhook.ID, result) }}, nil, nil
 		}
-		why = DeferredFull
+		why = full
 	}
 	a.meter.Deferred(LaneFast, why)
 	left := deferred(due.Delivery, 0, "its webhook is not fit for the fast lane now")
 	return permit{}, &left, nil
 }
 
-// admitDurably asks for the webhook's share of the lane, then its rate limit,
+// takeBoth takes a place of the tenant and one of the webhook, or says whose are
+// all in use: a tenant with a hundred webhooks that hang has no more of a lane
+// than one with a few. FullWebhook is what the lane calls a full webhook.
+func takeBoth(ctx context.Context, tenants, webhooks *slots, w models.Webhook, fullWebhook Deferral) (release func(), full Deferral) {
+	leaveTenant, ok := tenants.take(ctx, w.Tenant)
+	if !ok {
+		return nil, DeferredTenant
+	}
+	leaveWebhook, ok := webhooks.take(ctx, w.ID)
+	if !ok {
+		leaveTenant()
+		return nil, fullWebhook
+	}
+	return func() { leaveWebhook(); leaveTenant() }, ""
+}
+
+// admitDurably asks for the tenant's and the webhook's share of the lane, then its rate limit,
 // then its breaker. What a person asked for passes the limit and the breaker.
 func (a *Activities) admitDurably(ctx context.Context, due models.Due, asked bool) (permit, *standing, error) {
 	id := due.Webhook.ID
@@ -52,9 +68,9 @@ func (a *Activities) admitDurably(ctx context.Context, due models.Due, asked boo
 		refusal := deferred(due.Delivery, wait, why)
 		return permit{}, &refusal, nil
 	}
-	release, ok := a.durable.take(ctx, id)
-	if !ok {
-		return away(DeferredShare, a.places.next(id, 0), "its webhook has its share of the durable lane in flight")
+	release, full := takeBoth(ctx, a.durableTenants, a.durable, due.Webhook, DeferredShare)
+	if release == nil {
+		return away(full, a.places.next(id, 0), "its webhook, or its tenant, has its share of the durable lane in flight")
 	}
 	if limit := due.Webhook.MaxPerSecond; limit > 0 && !asked {
 		wait, err := a.pace(ctx, due, limit)

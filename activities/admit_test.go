@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -101,10 +102,10 @@ func TestWhatAnotherProcessHasInHandIsLeftAlone(t *testing.T) {
 			p := b.one()
 			delivery, _ := b.ledger(p)
 			if state == models.StateSending {
-				require.NoError(t, b.store.Claim(t.Context(), delivery, time.Now()))
+				require.NoError(t, b.store.Claim(t.Context(), delivery, 0))
 				delivery, _ = b.ledger(p)
 			}
-			taken, err := b.store.Hold(t.Context(), delivery, time.Now().Add(time.Second), false)
+			taken, err := b.store.Hold(t.Context(), delivery, time.Second, false)
 			require.NoError(t, err)
 			require.True(t, taken)
 			for _, asked := range []bool{false, true} { // a person's request does not send it twice either
@@ -170,4 +171,41 @@ func TestATaskThatComesLateIsLeftToTheDurableLane(t *testing.T) {
 	input.Since = time.Now()
 	require.Equal(t, 1, send())
 	require.EqualValues(t, 1, b.arrived.Load())
+}
+
+func TestATenantHasItsShareOfTheLaneWithHoweverManyWebhooks(t *testing.T) {
+	t.Parallel()
+	inside, answer := make(chan struct{}, 20), make(chan struct{})
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+		inside <- struct{}{}
+		<-answer
+		w.WriteHeader(http.StatusNoContent)
+	})
+	const share = 10 // half of this bench's durable lane, a fifth of which is one webhook's
+	for i := range share/2 + 1 {
+		b.webhook(once, func(w *models.Webhook) { w.URL = fmt.Sprintf("%s/%d", b.url, i) })
+	}
+	var group sync.WaitGroup
+	var last activities.Planned
+	for range 2 {
+		planned := b.resolve().Deliveries
+		require.Len(t, planned, share/2+1)
+		for _, p := range planned[:share/2] {
+			group.Go(func() {
+				got, err := b.deliver(p, activities.LaneDurable, false)
+				require.NoError(t, err)
+				require.Equal(t, models.StateDelivered, got.State)
+			})
+		}
+		last = planned[share/2]
+	}
+	for range share {
+		<-inside
+	}
+	_, err := b.deliver(last, activities.LaneDurable, false)
+	require.Equal(t, activities.ErrorDeferred, application(t, err).Type(), "its webhook has nothing in flight, its tenant has")
+	close(answer)
+	group.Wait()
+	_, err = b.deliver(last, activities.LaneDurable, false)
+	require.NoError(t, err)
 }

@@ -27,7 +27,7 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 	if due.Delivery.State.Settled() {
 		return stands(due.Delivery), nil
 	}
-	if wait := held(due.Delivery, a.now()); wait > 0 {
+	if wait := due.HeldFor; wait > 0 {
 		a.meter.Deferred(j.lane, DeferredHeld)
 		return deferred(due.Delivery, wait, "another process is sending it, or was until just now"), nil
 	}
@@ -84,7 +84,7 @@ type try struct {
 
 // prepare finds what the provider makes of the ledger's rows.
 func (a *Activities) prepare(due models.Due, event webhook.Event) (*try, error) {
-	profile, err := a.providers.Profile(due.Webhook.Provider)
+	profile, err := a.profile(due.Webhook.Provider)
 	if err != nil {
 		return nil, fmt.Errorf("provider of webhook %s: %w", due.Webhook.ID, err)
 	}

@@ -17,6 +17,9 @@ const (
 	openFor = 30 * time.Second
 	// probesAtOnce is how many probes may be under way.
 	probesAtOnce = 2
+	// breakersKept bounds the memory: past this many, breakers that would let a
+	// probe through are forgotten, and begin anew.
+	breakersKept = 10_000
 )
 
 // breakers keep POSTs from webhooks that accept connections and never answer, or
@@ -67,8 +70,7 @@ func (b *breakers) trip(webhookID string) {
 	defer b.mu.Unlock()
 	w, known := b.webhooks[webhookID]
 	if !known {
-		w = &breaker{}
-		b.webhooks[webhookID] = w
+		w = b.begin(webhookID)
 	}
 	if w.silent < tripAfter {
 		w.silent, w.openUntil = tripAfter, b.now().Add(openFor)
@@ -98,8 +100,7 @@ func (b *breakers) note(webhookID string, o webhook.Outcome) {
 		return
 	}
 	if !known {
-		w = &breaker{}
-		b.webhooks[webhookID] = w
+		w = b.begin(webhookID)
 	}
 	if w.silent++; w.silent >= tripAfter {
 		if w.silent == tripAfter {
@@ -107,6 +108,22 @@ func (b *breakers) note(webhookID string, o webhook.Outcome) {
 		}
 		w.openUntil = b.now().Add(openFor)
 	}
+}
+
+// begin makes a breaker, and room for it: webhooks that were deleted or paused
+// after a silence never answer. The lock is held.
+func (b *breakers) begin(webhookID string) *breaker {
+	if len(b.webhooks) >= breakersKept {
+		now := b.now()
+		for id, w := range b.webhooks {
+			if w.probing == 0 && w.openUntil.Before(now) {
+				delete(b.webhooks, id)
+			}
+		}
+	}
+	w := &breaker{}
+	b.webhooks[webhookID] = w
+	return w
 }
 
 func (b *breakers) opened() {

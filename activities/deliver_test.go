@@ -52,7 +52,7 @@ func newBench(t *testing.T, answer http.HandlerFunc) *bench {
 	sender := send.New(send.Options{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	t.Cleanup(sender.Close)
 	effects, err := activities.New(activities.Deps{
-		Store: b.store, Providers: providers, Sender: sender, Meter: &b.meter, UserAgent: "Posthaste/test", DurableSlots: 20,
+		Store: b.store, Providers: providers, Sender: sender, Meter: &b.meter, UserAgent: "Posthaste/test", FastSlots: 1000, DurableSlots: 20,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
@@ -315,7 +315,7 @@ func TestAtMostOnceIsNeverPostedTwice(t *testing.T) {
 	b.webhook(`{"mode":"never","onCrash":"unknown"}`)
 	p := b.one()
 	delivery, _ := b.ledger(p)
-	require.NoError(t, b.store.Claim(t.Context(), delivery, time.Now())) // as a worker does that dies right after
+	require.NoError(t, b.store.Claim(t.Context(), delivery, 0)) // as a worker does that dies right after
 	got, err := b.deliver(p, activities.LaneDurable, false)
 	require.NoError(t, err)
 	require.Equal(t, models.StateUnknown, got.State)
@@ -325,7 +325,7 @@ func TestAtMostOnceIsNeverPostedTwice(t *testing.T) {
 	t.Run("not even when its webhook was paused meanwhile", func(t *testing.T) {
 		p := b.one()
 		delivery, _ := b.ledger(p)
-		require.NoError(t, b.store.Claim(t.Context(), delivery, time.Now()))
+		require.NoError(t, b.store.Claim(t.Context(), delivery, 0))
 		pause := func(w *models.Webhook) error { w.Status = models.StatusPaused; return nil }
 		_, err := b.store.UpdateWebhook(t.Context(), byTest, "acme", delivery.WebhookID, pause)
 		require.NoError(t, err)
@@ -362,13 +362,21 @@ func TestSecondRunOfAnEventIsADuplicate(t *testing.T) {
 	require.Empty(t, resolved.Deliveries)
 }
 
-func TestUnknownProviderIsFinal(t *testing.T) {
+func TestWhatThisProcessDoesNotKnowYetWaits(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, answers(204))
-	_, err := b.env.ExecuteActivity(a.ResolveSubscriptions, activities.ResolveInput{
-		Events: []activities.Event{{ID: uuid.NewString(), Tenant: "acme", Provider: "nobody", Type: "x"}},
-	})
-	require.True(t, application(t, err).NonRetryable())
+	for _, event := range []activities.Event{
+		{ID: uuid.NewString(), Tenant: "acme", Provider: "nobody", Type: "x"},
+		{ID: uuid.NewString(), Tenant: "acme", Provider: "akol", Type: "call.invented"},
+	} {
+		_, err := b.env.ExecuteActivity(a.ResolveSubscriptions, activities.ResolveInput{Events: []activities.Event{event}})
+		require.False(t, application(t, err).NonRetryable(), "a process that knows it will come: %v", err)
+	}
+	w := b.webhook(once, func(w *models.Webhook) { w.Provider = "akol" })
+	resolved := b.resolve(func(e *activities.Event) { e.Provider, e.Type = "akol", "call.ended" })
+	require.Len(t, resolved.Deliveries, 1)
+	_, err := b.store.UpdateWebhook(t.Context(), byTest, "acme", w.ID, func(w *models.Webhook) error { return nil })
+	require.NoError(t, err)
 }
 
 func TestReopenIsOneRequestPerWorkflow(t *testing.T) {

@@ -55,7 +55,7 @@ func repeatedly(ctx context.Context, do func()) {
 func (a *Activities) noteHold(ctx context.Context, d models.Delivery) {
 	ctx, cancel := context.WithTimeout(ctx, holdEvery)
 	defer cancel()
-	if _, err := a.store.Hold(ctx, d, a.now().Add(holdFor), true); err != nil && ctx.Err() == nil {
+	if _, err := a.store.Hold(ctx, d, holdFor, true); err != nil && ctx.Err() == nil {
 		a.logger.WarnContext(ctx, "cannot note that a delivery is being sent", "delivery", d.ID, "error", err)
 	}
 }
@@ -65,17 +65,9 @@ func (a *Activities) noteHold(ctx context.Context, d models.Delivery) {
 // could not be reached may be long out of date. The fast lane, where every write
 // counts, goes by the age of its task instead (DeliverInput.Since).
 func (a *Activities) take(ctx context.Context, d models.Delivery) (bool, error) {
-	taken, err := a.store.Hold(ctx, d, a.now().Add(holdFor), false)
+	taken, err := a.store.Hold(ctx, d, holdFor, false)
 	if err != nil {
 		return false, fmt.Errorf("take delivery %s in hand: %w", d.ID, err)
 	}
 	return taken, nil
-}
-
-// held returns how long another process has the delivery in hand.
-func held(d models.Delivery, now time.Time) time.Duration {
-	if d.HeldUntil == nil {
-		return 0
-	}
-	return max(d.HeldUntil.Sub(now), 0)
 }

@@ -12,6 +12,13 @@ import (
 // it stands.
 func (a *Activities) ReopenDelivery(ctx context.Context, in ReopenInput) (Planned, error) {
 	workflowID := activity.GetInfo(ctx).WorkflowExecution.ID
+	if in.From != "" {
+		delivery, err := a.store.Adopt(ctx, in.Tenant, in.DeliveryID, in.From, workflowID)
+		if err != nil {
+			return Planned{}, temporalError(fmt.Errorf("take over delivery %s: %w", in.DeliveryID, err))
+		}
+		return planned(delivery), nil
+	}
 	delivery, err := a.store.Reopen(ctx, in.Tenant, in.DeliveryID, workflowID)
 	if err != nil {
 		return Planned{}, temporalError(fmt.Errorf("reopen delivery %s: %w", in.DeliveryID, err))

@@ -32,6 +32,7 @@ type Deferral string
 const (
 	DeferredUnfit     Deferral = "fitness"    // its webhook failed, or was slow, a moment ago
 	DeferredFull      Deferral = "full"       // its webhook has all its places in the fast lane in use
+	DeferredTenant    Deferral = "tenant"     // its tenant has its share of the lane in flight
 	DeferredShare     Deferral = "share"      // its webhook has its share of the durable lane in flight
 	DeferredRateLimit Deferral = "rate_limit" // its slot under the webhook's rate limit comes later
 	DeferredBreaker   Deferral = "breaker"    // its webhook does not answer
@@ -44,7 +45,7 @@ const (
 // one to the durable one, and that one for a while.
 func Deferrals(lane Lane) []Deferral {
 	if lane == LaneFast {
-		return []Deferral{DeferredUnfit, DeferredFull, DeferredHeld, DeferredLedger}
+		return []Deferral{DeferredUnfit, DeferredFull, DeferredTenant, DeferredHeld, DeferredLate, DeferredLedger}
 	}
-	return []Deferral{DeferredShare, DeferredRateLimit, DeferredBreaker, DeferredHeld, DeferredLedger}
+	return []Deferral{DeferredShare, DeferredTenant, DeferredRateLimit, DeferredBreaker, DeferredHeld, DeferredLedger}
 }

@@ -108,7 +108,7 @@ func TestAttemptOfALostWorkerIsMeasuredAsUnknown(t *testing.T) {
 	b.webhook(`{"mode":"never","onCrash":"unknown"}`)
 	p := b.one()
 	delivery, _ := b.ledger(p)
-	require.NoError(t, b.store.Claim(t.Context(), delivery, time.Now()))
+	require.NoError(t, b.store.Claim(t.Context(), delivery, 0))
 	got, err := b.deliver(p, activities.LaneDurable, false)
 	require.NoError(t, err)
 	require.Equal(t, models.StateUnknown, got.State)

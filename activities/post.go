@@ -18,7 +18,7 @@ import (
 // repeated is claimed first.
 func (a *Activities) post(ctx context.Context, t *try, permit permit) (standing, error) {
 	if t.policy.OnCrash == webhook.CrashUnknown {
-		if err := a.store.Claim(ctx, t.due.Delivery, a.now().Add(holdFor)); err != nil {
+		if err := a.store.Claim(ctx, t.due.Delivery, holdFor); err != nil {
 			return stands(t.due.Delivery), fmt.Errorf("claim: %w", err)
 		}
 		t.due.Delivery.State = models.StateSending

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"posthaste/errs"
 	"posthaste/failpoint"
 	"posthaste/models"
 	"posthaste/webhook/provider"
@@ -62,9 +63,12 @@ func (a *Activities) matcher(events []Event) (func(models.Event, []models.Webhoo
 	profiles := make(map[string]*provider.Profile, 1)
 	for i := range events {
 		event := &events[i]
-		profile, err := a.providers.Profile(event.Provider)
+		profile, err := a.profile(event.Provider)
 		if err != nil {
 			return nil, fmt.Errorf("event %s: %w", event.ID, err)
+		}
+		if !profile.Knows(event.Type) {
+			return nil, errs.New(errs.Internal, "event %s: this process does not know the type %s of provider %s yet", event.ID, event.Type, event.Provider)
 		}
 		wire[event.ID], profiles[event.Provider] = event, profile
 	}
@@ -78,6 +82,17 @@ func (a *Activities) matcher(events []Event) (func(models.Event, []models.Webhoo
 		}
 		return matches
 	}, nil
+}
+
+// profile returns a provider. One that was accepted at a door and is not known
+// here is known to another process, or will be: a roll-out of profiles is under
+// way, or a folder is missing. The event waits.
+func (a *Activities) profile(name string) (*provider.Profile, error) {
+	profile, err := a.providers.Profile(name)
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Internal, "this process does not know the provider %s yet", name)
+	}
+	return profile, nil
 }
 
 // match asks the profile about one event and one webhook. Most webhooks of a

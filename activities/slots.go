@@ -16,6 +16,10 @@ const (
 	// durableShare is the part of the durable lane that one webhook may hold: a
 	// tenth. Nine others can hang before the eleventh waits.
 	durableShare = 10
+	// A tenant may hold a quarter of the fast lane and half of the durable lane of
+	// a process, with however many webhooks.
+	fastTenantShare    = 4
+	durableTenantShare = 2
 )
 
 // slots caps what runs at once for one key. A key that nobody uses takes no

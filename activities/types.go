@@ -123,6 +123,9 @@ type Attempted struct {
 type ReopenInput struct {
 	Tenant     string `json:"tenant"`
 	DeliveryID string `json:"deliveryId"`
+	// From names the workflow that had the delivery and ended without settling it:
+	// it is then not opened again but taken over as it stands.
+	From string `json:"from,omitempty"`
 }
 
 // CancelInput asks for waiting deliveries to be given up.

@@ -23,6 +23,8 @@ type deliveryStore interface {
 type deliveryStarter interface {
 	RetryNow(ctx context.Context, workflowID, deliveryID string) error
 	Resend(ctx context.Context, tenant, deliveryID string, settledAt time.Time) error
+	// TakeOver goes on with a delivery whose workflow has ended without it.
+	TakeOver(ctx context.Context, tenant, deliveryID, from string, changedAt time.Time) error
 }
 
 // deliveries shows deliveries and sends them again.
@@ -97,6 +99,24 @@ type retryBody struct {
 	Status string `json:"status"`
 }
 
+// retryNow asks the delivery's workflow to try at once. A workflow that has ended
+// has settled the delivery just now, or will never do so: it was terminated, say.
+// Then another goes on.
+func (h *deliveries) retryNow(ctx context.Context, d *models.Delivery) error {
+	err := h.starter.RetryNow(ctx, d.WorkflowID, d.ID)
+	if !errs.Is(err, errs.Conflict) {
+		return err
+	}
+	now, _, readErr := h.store.Delivery(ctx, d.Tenant, d.ID)
+	switch {
+	case readErr != nil:
+		return readErr
+	case now.SettledAt != nil || now.WorkflowID != d.WorkflowID:
+		return err
+	}
+	return h.starter.TakeOver(ctx, d.Tenant, d.ID, d.WorkflowID, now.UpdatedAt)
+}
+
 // retry makes a waiting delivery try at once, and sends a settled one again. It
 // counts as one event against the tenant's limit, whatever becomes of it.
 func (h *deliveries) retry(c *gin.Context) error {
@@ -132,7 +152,7 @@ func (h *deliveries) retry(c *gin.Context) error {
 	case delivery.SettledAt != nil:
 		err = h.starter.Resend(ctx, tenant, id, *delivery.SettledAt)
 	default:
-		err = h.starter.RetryNow(ctx, delivery.WorkflowID, id)
+		err = h.retryNow(ctx, &delivery)
 	}
 	if err != nil {
 		return err

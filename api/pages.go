@@ -20,7 +20,7 @@ func (s *server) newDashboard(deps Deps) error {
 	var err error
 	s.dashboard, err = dashboard.New(dashboard.Deps{
 		Store: deps.Store, Providers: deps.Providers, DefaultProvider: deps.DefaultProvider, Sealer: deps.Sealer,
-		Identify: s.identity, Ask: s.ask, Random: deps.Random, Now: deps.Now,
+		Identify: s.identity, Ask: s.ask, WorkflowLink: s.events.links.workflow, Random: deps.Random, Now: deps.Now,
 	})
 	return err
 }

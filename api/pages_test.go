@@ -123,7 +123,7 @@ func onPages(t *testing.T, run func(t *testing.T, w *world)) {
 }
 
 // pageIDs is which of the world's ids a group of pages is about.
-var pageIDs = map[string]string{"/webhooks/": "webhook", "/deliveries/": "delivery", "/events/": "event"}
+var pageIDs = map[string]string{"/webhooks/": "webhook", "/deliveries/": "delivery", "/events/": "event", "/replays/": "replay"}
 
 // pathsWithIDs returns every page that one can look at, with ids of the tenant
 // ("") or of its neighbour ("other.").
@@ -157,6 +157,7 @@ var (
 func TestEveryPageShowsAndLeaksNothing(t *testing.T) {
 	t.Parallel()
 	onPages(t, func(t *testing.T, w *world) {
+		addReplay(models.ReplayRunning)(t, w)
 		b := signedIn(t, w)
 		for _, path := range pathsWithIDs(t, w, "") {
 			got := b.get(t, path)

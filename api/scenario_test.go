@@ -224,13 +224,14 @@ func (w *world) fingerprint(t *testing.T) string {
 
 // fakeStarter stands in for Temporal and remembers what it was asked for.
 type fakeStarter struct {
-	mutex   sync.Mutex
-	events  []webhook.Event
-	tests   []webhook.Event
-	retries []string // workflow id and delivery id
-	resends []string // delivery ids
-	replays []workflows.ReplayInput
-	ended   []string // run ids of replays
+	mutex     sync.Mutex
+	events    []webhook.Event
+	tests     []webhook.Event
+	retries   []string // workflow id and delivery id
+	takenOver []string
+	resends   []string // delivery ids
+	replays   []workflows.ReplayInput
+	ended     []string // run ids of replays
 
 	deliver func(webhook.Event) (workflows.Accepted, error)
 	retry   func(workflowID string) error
@@ -284,6 +285,16 @@ func (f *fakeStarter) Resend(_ context.Context, _, deliveryID string, _ time.Tim
 		return f.refuse
 	}
 	f.resends = append(f.resends, deliveryID)
+	return nil
+}
+
+func (f *fakeStarter) TakeOver(_ context.Context, _, deliveryID, from string, _ time.Time) error {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.refuse != nil {
+		return f.refuse
+	}
+	f.takenOver = append(f.takenOver, deliveryID+" of "+from)
 	return nil
 }
 

@@ -26,6 +26,7 @@ func neighbourExperiments() []struct {
 		run  func(*experiment)
 	}{
 		{"a neighbour whose receiver never answers, 30/s beside 30/s", hangingNeighbour},
+		{"a neighbour with 60 webhooks whose receivers never answer, 60/s beside 30/s", manyHangingWebhooks},
 		{fmt.Sprintf("a neighbour with a backlog of %d events", *backlog), backloggedNeighbour},
 	}
 }
@@ -51,6 +52,50 @@ func hangingNeighbour(x *experiment) {
 	loaded := time.Now()
 	au.load("order.paid", perSecond, 15*time.Second)
 	wait()
+	au.sending.Wait()
+	x.judge(au, time.Time{}, 15*time.Second, "")
+	x.compare(au, [2]time.Time{began, beside}, [2]time.Time{loaded, time.Now()})
+}
+
+// manyHangingWebhooks is hangingNeighbour with a webhook for every type of event:
+// each may have its places in the fast lane, the tenant must not have them all.
+func manyHangingWebhooks(x *experiment) {
+	const perSecond, webhooks = 30, 60
+	au := x.scene(settings{}, 0)
+	au.sys.start("all").awaitReady()
+	au.watch("", never)
+	au.load("order.paid", perSecond, 3*time.Second) // warm
+	began := time.Now()
+	au.load("order.paid", perSecond, 15*time.Second)
+	beside := time.Now()
+
+	neighbour := au.sys.as(x.t, "neighbour")
+	silent := newReceiver(x.t, func(_ int, _ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	for i := range webhooks {
+		neighbour.createWebhook(fmt.Sprintf("%s/%d", silent.URL, i), fmt.Sprintf(`"events":["type.%d"]`, i))
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(time.Second / webhooks)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				neighbour.tryEnqueue(fmt.Sprintf(`{"type":"type.%d","data":{}}`, i%webhooks))
+			}
+		}
+	}()
+	x.pause(15 * time.Second)
+	loaded := time.Now()
+	au.load("order.paid", perSecond, 15*time.Second)
+	close(stop)
+	<-stopped
 	au.sending.Wait()
 	x.judge(au, time.Time{}, 15*time.Second, "")
 	x.compare(au, [2]time.Time{began, beside}, [2]time.Time{loaded, time.Now()})

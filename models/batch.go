@@ -13,7 +13,7 @@ type kind int
 
 const (
 	textCol   kind = iota // string or *string
-	numberCol             // int, int64 or *int
+	numberCol             // int, int64, or a pointer to either
 	boolCol               // bool
 	bytesCol              // []byte; nil = NULL
 	timeCol               // moment or *moment
@@ -162,6 +162,8 @@ func asNumber(v any) (*int64, bool) {
 		return new(int64(v)), true
 	case int64:
 		return &v, true
+	case *int64:
+		return v, true
 	case *int:
 		if v == nil {
 			return nil, true

@@ -57,7 +57,7 @@ func (s *Store) commit(tx *gorm.DB, group []*entry, wait bool) (map[string]bool,
 var moveBatch = []column{
 	{"id", textCol}, {"tenant", textCol}, {"webhook_id", textCol}, {"attempts", numberCol}, {"state", textCol},
 	{"to_state", textCol}, {"added", numberCol}, {"next_attempt_at", timeCol}, {"status_code", numberCol},
-	{"reason", textCol}, {"updated_at", timeCol}, {"settled_at", timeCol}, {"held_until", timeCol},
+	{"reason", textCol}, {"updated_at", timeCol}, {"settled_at", timeCol}, {heldSpan, numberCol},
 }
 
 const guard = "d.tenant = v.tenant AND d.attempts = v.attempts AND d.state = v.state" +
@@ -78,9 +78,9 @@ func (s *Store) moveDeliveries(tx *gorm.DB, group []*entry, wait bool) (map[stri
 		from = " FROM v JOIN free ON free.id = v.id"
 	}
 	sql += ` UPDATE deliveries AS d SET state = v.to_state, attempts = d.attempts + v.added,
-		next_attempt_at = v.next_attempt_at, slot_at = NULL, held_until = v.held_until, reason = v.reason, updated_at = v.updated_at, settled_at = v.settled_at,
+		next_attempt_at = v.next_attempt_at, slot_at = NULL, held_until = ` + s.db.dialect.heldUntil() + `, reason = v.reason, updated_at = v.updated_at, settled_at = v.settled_at,
 		last_status_code = CASE WHEN v.added > 0 THEN v.status_code ELSE d.last_status_code END` +
-		from + " WHERE d.id = v.id AND " + guard + s.db.dialect.returning("d", "id", "webhook_id", "event_id", "event_type", "attempts", "test")
+		from + " WHERE d.id = v.id AND " + guard + s.db.dialect.returning("d", "id", "webhook_id", "event_id", "event_type", "attempts", "test", "held_until")
 	var rows []deliveryRow
 	if err := query(tx, &rows, sql, args...); err != nil {
 		return nil, err
@@ -88,6 +88,11 @@ func (s *Store) moveDeliveries(tx *gorm.DB, group []*entry, wait bool) (map[stri
 	moved := make(map[string]*deliveryRow, len(rows))
 	for i := range rows {
 		moved[rows[i].ID] = &rows[i]
+	}
+	for _, e := range group {
+		if row := moved[e.record.Delivery.ID]; row != nil && e.record.Step == StepClaim {
+			e.claimed = row.HeldUntil
+		}
 	}
 	return moved, nil
 }
@@ -103,13 +108,17 @@ func moves(group []*entry) *batch {
 		if e.to.Settled() {
 			settled = &now
 		}
+		var held *int64
+		if e.record.Step == StepClaim {
+			held = new(e.record.HeldFor.Microseconds())
+		}
 		added := 0
 		var statusCode *int
 		if e.attempt != nil {
 			added, statusCode = 1, e.attempt.StatusCode
 		}
 		b.add(d.ID, d.Tenant, d.WebhookID, d.Attempts, string(d.State), string(e.to), added, next, statusCode,
-			e.record.Reason, now, settled, momentPtr(e.record.HeldUntil))
+			e.record.Reason, now, settled, held)
 	}
 	return b
 }
@@ -169,11 +178,12 @@ func orNull(body []byte) []byte {
 func (s *Store) settleAlone(ctx context.Context, e *entry) error {
 	id, tenant := e.record.Delivery.ID, e.record.Delivery.Tenant
 	return s.writeAll(ctx, func(tx *gorm.DB) error {
-		if repeated, err := s.isStored(tx, e); repeated || err != nil {
-			return err
-		}
 		done, err := s.commit(tx, []*entry{e}, true)
 		if err != nil || done[id] {
+			return err
+		}
+		// Only now: a commit that was still on its way held the row until it ended.
+		if repeated, err := s.isStored(tx, e); repeated || err != nil {
 			return err
 		}
 		d, err := s.delivery(tx, tenant, id, "")
@@ -185,13 +195,19 @@ func (s *Store) settleAlone(ctx context.Context, e *entry) error {
 	})
 }
 
-// isStored reports whether the record's attempt is in the ledger already: the
-// commit before this one succeeded although its answer was lost.
+// isStored reports whether the record is in the ledger already: the commit
+// before this one succeeded although its answer was lost. An attempt is known by
+// its id, a claim by the end of its hold.
 func (s *Store) isStored(tx *gorm.DB, e *entry) (bool, error) {
+	var found []int
+	if e.claimed != nil {
+		err := query(tx, &found, "SELECT attempts FROM deliveries WHERE id = ? AND tenant = ? AND state = ? AND attempts = ? AND held_until = ?",
+			e.record.Delivery.ID, e.record.Delivery.Tenant, string(e.to), e.record.Delivery.Attempts, *e.claimed)
+		return len(found) > 0, err
+	}
 	if e.attempt == nil {
 		return false, nil
 	}
-	var found []int
 	err := query(tx, &found, "SELECT number FROM attempts WHERE delivery_id = ? AND tenant = ? AND id = ? AND number = ?",
 		e.record.Delivery.ID, e.record.Delivery.Tenant, e.attempt.ID, e.record.Delivery.Attempts+1)
 	return len(found) > 0, err

@@ -22,7 +22,7 @@ type Delivery struct {
 
 	NextAttemptAt  *time.Time // set while the delivery is retrying
 	SlotAt         *time.Time // when its webhook's rate limit lets it be sent; nil = no slot taken (Pace)
-	HeldUntil      *time.Time // so long another process has it in hand (Hold); nil = none has
+	HeldUntil      *time.Time // so long a process has it in hand, by the ledger's clock (Hold); nil = none has
 	LastStatusCode *int       // of the last attempt; nil when it got no answer
 	Reason         string     // why the last attempt failed, or why there was none
 

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"time"
 
 	"posthaste/errs"
 )
@@ -12,6 +13,9 @@ type Due struct {
 	Delivery Delivery
 	Webhook  Webhook
 	Event    Event // empty from DueDeliveries
+	// HeldFor is how long another process still had the delivery in hand when it
+	// was read (Hold); 0 = none has.
+	HeldFor time.Duration
 }
 
 // dueRow is the join of the three tables.
@@ -19,6 +23,8 @@ type dueRow struct {
 	Delivery deliveryRow `gorm:"embedded;embeddedPrefix:d_"`
 	Webhook  webhookRow  `gorm:"embedded;embeddedPrefix:w_"`
 	Event    eventRow    `gorm:"embedded;embeddedPrefix:e_"`
+	// HeldMicros is by the clock of PostgreSQL; nil on SQLite.
+	HeldMicros *int64
 }
 
 // eventColumns are all columns of an event.
@@ -48,7 +54,8 @@ func (s *Store) due(ctx context.Context, tenant string, ids []string, withEvent 
 	if len(ids) == 0 || !couldExist(append([]string{tenant}, ids...)...) {
 		return nil, nil
 	}
-	sql := "SELECT " + selectList("d", "d_", deliveryColumns) + ", " + selectList("w", "w_", webhookColumns)
+	sql := "SELECT " + selectList("d", "d_", deliveryColumns) + ", " + selectList("w", "w_", webhookColumns) +
+		", " + s.db.dialect.heldFor() + " AS held_micros"
 	if withEvent {
 		sql += ", " + selectList("e", "e_", eventColumns)
 	}
@@ -71,7 +78,7 @@ func (s *Store) due(ctx context.Context, tenant string, ids []string, withEvent 
 	for i := range rows {
 		row := &rows[i]
 		row.Delivery.WebhookName, row.Delivery.WebhookURL = row.Webhook.Name, row.Webhook.URL
-		list[i].Delivery = deliveryFromRow(&row.Delivery)
+		list[i].Delivery, list[i].HeldFor = deliveryFromRow(&row.Delivery), s.heldFor(row)
 		if list[i].Webhook, err = s.webhookFromRow(&row.Webhook); err != nil {
 			return nil, err
 		}

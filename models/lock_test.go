@@ -79,6 +79,9 @@ func paths() map[string]pathCase {
 			return second(w.store.DeliveriesOf(w.t.Context(), "acme", r.d.EventID, 0, ""))
 		}},
 		"Delivery": {forOne, func(w world, r rows) error { w.reload(r.d); return nil }},
+		"Adopt": {forOne, func(w world, r rows) error {
+			return second(w.store.Adopt(w.t.Context(), r.d.Tenant, r.d.ID, r.d.WorkflowID, "resend/2"))
+		}},
 		"Reopen": {forOne, func(w world, r rows) error {
 			return second(w.store.Reopen(w.t.Context(), "acme", r.d.ID, r.d.WorkflowID))
 		}},
@@ -127,9 +130,9 @@ func paths() map[string]pathCase {
 		"DueDeliveries": {forAll, func(w world, r rows) error {
 			return second(w.store.DueDeliveries(w.t.Context(), "acme", []string{r.d.ID}))
 		}},
-		"Claim":  {forAll, func(w world, r rows) error { return w.store.Claim(w.t.Context(), r.d, now()) }},
+		"Claim":  {forAll, func(w world, r rows) error { return w.store.Claim(w.t.Context(), r.d, 0) }},
 		"Record": {forAll, func(w world, r rows) error { w.record(r.d, models.StepDeliver); return nil }},
-		"Hold":   {forAll, func(w world, r rows) error { return second(w.store.Hold(w.t.Context(), r.d, now(), false)) }},
+		"Hold":   {forAll, func(w world, r rows) error { return second(w.store.Hold(w.t.Context(), r.d, 0, false)) }},
 		"Pace":   {forAll, func(w world, r rows) error { return second(w.store.Pace(w.t.Context(), r.d, r.hook.ID, 1)) }},
 		// These look after the installation.
 		"Notices":       {forAll, func(w world, _ rows) error { return second(w.store.Notices(w.t.Context(), 1)) }},

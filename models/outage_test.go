@@ -1,11 +1,13 @@
 package models_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +23,7 @@ type cable struct {
 	t        *testing.T
 	server   string
 	listener net.Listener
+	fate     atomic.Int32 // of the next COMMIT; passes again after it
 
 	mu     sync.Mutex
 	pulled bool
@@ -53,17 +56,50 @@ func (c *cable) run() {
 			_ = near.Close()
 		} else {
 			c.ends = append(c.ends, near, far)
-			go carry(near, far)
-			go carry(far, near)
+			go c.line(near, far)
 		}
 		c.mu.Unlock()
 	}
 }
 
-func carry(from, to net.Conn) {
-	_, _ = io.Copy(to, from)
-	_ = to.Close()
+// What becomes of a COMMIT. In the last two cases the store cannot tell.
+const (
+	passes int32 = iota
+	commitLost
+	answerLost
+)
+
+// line carries one connection until one of its ends is closed.
+func (c *cable) line(near, far net.Conn) {
+	hangUp := func() { _, _ = near.Close(), far.Close() }
+	var deaf atomic.Bool // the server's next word is lost
+	go func() {
+		defer hangUp()
+		_, _ = io.Copy(writer(func(text []byte) (int, error) {
+			if deaf.Load() {
+				return 0, io.ErrClosedPipe
+			}
+			return near.Write(text)
+		}), far)
+	}()
+	defer hangUp()
+	_, _ = io.Copy(writer(func(text []byte) (int, error) {
+		if bytes.Contains(bytes.ToLower(text), []byte("commit")) {
+			switch c.fate.Swap(passes) {
+			case commitLost:
+				return 0, io.ErrClosedPipe
+			case answerLost:
+				deaf.Store(true)
+			}
+		}
+		return far.Write(text)
+	}), near)
 }
+
+// writer is an io.Writer of a function, and nothing faster.
+type writer func([]byte) (int, error)
+
+func (w writer) Write(text []byte) (int, error) { return w(text) }
 
 func (c *cable) pull() {
 	c.mu.Lock()
@@ -112,29 +148,64 @@ func TestOutage(t *testing.T) {
 	require.NoError(t, w.store.Ping(t.Context()))
 }
 
+// fates are what the line may do to a COMMIT without a word.
+var fates = map[string]int32{"the commit is lost": commitLost, "its answer is lost": answerLost}
+
 // The line goes dead while a group is being committed: nobody can know whether
 // it was stored. Every record is stored once all the same.
 func TestConnectionLostInACommit(t *testing.T) {
 	t.Parallel()
-	direct := modelstest.URL(t, modelstest.Postgres)
-	wire, target := newCable(t, direct)
-	w := world{t, modelstest.OpenWith(t, models.Options{URL: target})}
-	operator := world{t, modelstest.OpenWith(t, models.Options{URL: direct})}
-	list := w.deliveries(50)
-	var failures []error
-	var all sync.WaitGroup
-	operator.held(func() {
-		all.Go(func() { failures = w.recordAll(delivered(list)) })
-		w.await(func(s models.RecorderStats) bool { return s.InFlight > 0 })
-		wire.pull()
-		wire.plugIn()
-	})
-	all.Wait()
-	for _, err := range failures {
-		require.NoError(t, err)
+	for name, fate := range fates {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			direct := modelstest.URL(t, modelstest.Postgres)
+			wire, target := newCable(t, direct)
+			w := world{t, modelstest.OpenWith(t, models.Options{URL: target})}
+			operator := world{t, modelstest.OpenWith(t, models.Options{URL: direct})}
+			list := w.deliveries(50)
+			var failures []error
+			var all sync.WaitGroup
+			operator.held(func() {
+				all.Go(func() { failures = w.recordAll(delivered(list)) })
+				w.await(func(s models.RecorderStats) bool { return s.InFlight > 0 })
+				wire.fate.Store(fate)
+			})
+			all.Wait()
+			for _, err := range failures {
+				require.NoError(t, err)
+			}
+			require.Equal(t, passes, wire.fate.Load(), "the line went dead")
+			require.Equal(t, 50, operator.count("SELECT COUNT(*) FROM attempts"))
+			require.Equal(t, 50, operator.count("SELECT COUNT(*) FROM deliveries WHERE state = 'delivered' AND attempts = 1"))
+		})
 	}
-	require.Equal(t, 50, operator.count("SELECT COUNT(*) FROM attempts"))
-	require.Equal(t, 50, operator.count("SELECT COUNT(*) FROM deliveries WHERE state = 'delivered'"))
+}
+
+// The same in a claim: nothing has been sent yet, and the claim is the caller's
+// and nobody else's.
+func TestConnectionLostInAClaim(t *testing.T) {
+	t.Parallel()
+	for name, fate := range fates {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wire, target := newCable(t, modelstest.URL(t, modelstest.Postgres))
+			w := world{t, modelstest.OpenWith(t, models.Options{URL: target})}
+			_, d := w.delivery("acme")
+			wire.fate.Store(fate)
+			require.NoError(t, w.store.Claim(t.Context(), d, time.Minute))
+			require.Equal(t, passes, wire.fate.Load(), "the line went dead")
+			claimed, _ := w.reload(d)
+			require.Equal(t, models.StateSending, claimed.State)
+			w.requireHeld(time.Minute, d)
+			requireCode(t, errs.Conflict, w.store.Claim(t.Context(), d, time.Minute))
+
+			wire.fate.Store(fate)
+			w.record(claimed, models.StepDeliver)
+			after, attempts := w.reload(d)
+			require.Equal(t, models.StateDelivered, after.State)
+			require.Len(t, attempts, 1)
+		})
+	}
 }
 
 // Closing does not wait for a database that is away.

@@ -18,7 +18,8 @@ const slotHolds = 10 * time.Second
 // and returns it: when the delivery may be sent, now or in the future. Slots of
 // a webhook lie 1/perSecond apart, whichever process asks for them; time that
 // passes unused is not saved up. A delivery that has a slot keeps it until an
-// attempt of it is recorded, it is opened again, or the slot is long past.
+// attempt of it is recorded, it is opened again, the slot is long past, or the
+// line that it was taken in is no more (leavesLine).
 //
 // Conflict: the delivery has moved on since it was loaded. NotFound: it is gone,
 // with its webhook.
@@ -59,15 +60,23 @@ func (s *Store) pace(tx *gorm.DB, d Delivery, webhookID string, interval time.Du
 		return time.Time{}, errs.New(errs.Conflict, "The delivery has moved on: it is %s after %d attempts, not %s after %d",
 			rows[0].State, rows[0].Attempts, d.State, d.Attempts)
 	}
-	if taken := timePtr(rows[0].SlotAt); taken != nil && taken.After(s.now().Add(-slotHolds)) {
-		return *taken, nil
-	}
-	slot := s.now()
+	slot := s.now() // the next one that is free
 	if until := timePtr(webhooks[0].PacedUntil); until != nil && until.After(slot) {
 		slot = *until
+	}
+	// In a line each slot lies before the free one. One that does not was given
+	// out by a slower limit, since lifted.
+	if taken := timePtr(rows[0].SlotAt); taken != nil && taken.After(s.now().Add(-slotHolds)) && !taken.After(slot) {
+		return *taken, nil
 	}
 	if err := tx.Exec("UPDATE webhooks SET paced_until = ? WHERE id = ?", moment(slot.Add(interval)), webhookID).Error; err != nil {
 		return time.Time{}, err
 	}
 	return slot, tx.Exec("UPDATE deliveries SET slot_at = ? WHERE id = ?", moment(slot), d.ID).Error
+}
+
+// leavesLine reports whether a change of a webhook ends the line that its
+// deliveries wait in: it says how far apart they go, or that they go again.
+func leavesLine(before, after *Webhook) bool {
+	return after.MaxPerSecond != before.MaxPerSecond || after.Status == StatusActive && before.Status != StatusActive
 }

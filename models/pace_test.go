@@ -61,6 +61,42 @@ func TestPaceGivesEveryDeliveryItsSlot(t *testing.T) {
 	})
 }
 
+// A line that was too slow ends with its limit: nobody waits minutes for a slot
+// that was given out under the old one.
+func TestAnotherLimitBeginsAnotherLine(t *testing.T) {
+	stoppedClock(t, func(t *testing.T, w world, at *time.Time) {
+		hook := w.webhook("acme", func(h *models.Webhook) { h.MaxPerSecond = 1 })
+		var waiting []models.Delivery
+		for range 20 {
+			waiting = append(waiting, w.deliveryTo(hook))
+			w.pace(waiting[len(waiting)-1], 1)
+		}
+		last := waiting[len(waiting)-1]
+		change := func(alter func(*models.Webhook)) {
+			t.Helper()
+			_, err := w.store.UpdateWebhook(t.Context(), byTest, "acme", hook.ID, func(h *models.Webhook) error { alter(h); return nil })
+			require.NoError(t, err)
+		}
+		change(func(h *models.Webhook) { h.Name = "Renamed" })
+		require.Equal(t, at.Add(19*time.Second), w.pace(last, 1), "its slot")
+		require.Equal(t, at.Add(20*time.Second), w.pace(w.deliveryTo(hook), 1), "the line goes on")
+
+		change(func(h *models.Webhook) { h.MaxPerSecond = 100 })
+		require.Equal(t, *at, w.pace(w.deliveryTo(hook), 100), "a new one")
+		require.Equal(t, at.Add(10*time.Millisecond), w.pace(last, 100), "one that was in the old line")
+		require.Equal(t, at.Add(10*time.Millisecond), w.pace(last, 100), "it keeps that one")
+		require.Equal(t, at.Add(20*time.Millisecond), w.pace(waiting[10], 100))
+		require.Equal(t, *at, w.pace(waiting[0], 100), "its time had come")
+
+		change(func(h *models.Webhook) { h.Status = models.StatusPaused })
+		require.Equal(t, at.Add(30*time.Millisecond), w.pace(w.deliveryTo(hook), 100), "the line stands")
+		change(func(h *models.Webhook) { h.Status = models.StatusActive })
+		require.Equal(t, *at, w.pace(w.deliveryTo(hook), 100))
+		change(func(h *models.Webhook) { h.Status = models.StatusActive })
+		require.Equal(t, at.Add(10*time.Millisecond), w.pace(w.deliveryTo(hook), 100), "it was active before")
+	})
+}
+
 // A slot is for one attempt: the next one takes a new slot.
 func TestSlotEndsWithItsAttempt(t *testing.T) {
 	stoppedClock(t, func(t *testing.T, w world, at *time.Time) {

@@ -24,9 +24,9 @@ type Record struct {
 	Attempt *Attempt
 	// NextAttemptAt is when a retrying delivery is tried again.
 	NextAttemptAt *time.Time
-	// HeldUntil keeps a claimed delivery in the claimer's hand (see Hold); any
-	// other step lets it go.
-	HeldUntil *time.Time
+	// HeldFor keeps a claimed delivery in the claimer's hand for so long (see
+	// Hold); any other step lets it go.
+	HeldFor time.Duration
 	// Reason says why it failed or was not sent.
 	Reason string
 
@@ -51,7 +51,8 @@ type Record struct {
 // made while another commit is under way share the next one.
 //
 // Conflict: the delivery has moved on since it was loaded; nothing is stored. A
-// repeat of a record that is stored already (same attempt id) is no conflict.
+// repeat of a record that is stored already (same attempt id, or the claim that
+// this very call made) is no conflict.
 // NotFound: the delivery is gone, with its webhook. While the database is away
 // the call keeps trying until the context ends, then it is Unavailable: the
 // record may be stored or not, and may be given again.
@@ -64,11 +65,11 @@ func (s *Store) Record(ctx context.Context, r Record) error {
 }
 
 // Claim marks a delivery as being sent by a worker that sends at most once, and
-// that has it in hand until then: one that finds it claimed before has no reason
-// to call it lost. The caller goes on with State = StateSending. Conflict when
-// another worker claimed it first.
-func (s *Store) Claim(ctx context.Context, d Delivery, until time.Time) error {
-	return s.Record(ctx, Record{Delivery: d, Step: StepClaim, HeldUntil: &until})
+// that has it in hand for so long: one that finds it claimed meanwhile has no
+// reason to call it lost. The caller goes on with State = StateSending. Conflict
+// when another worker claimed it first.
+func (s *Store) Claim(ctx context.Context, d Delivery, span time.Duration) error {
+	return s.Record(ctx, Record{Delivery: d, Step: StepClaim, HeldFor: span})
 }
 
 // entry is a record on its way to the ledger.
@@ -78,6 +79,10 @@ type entry struct {
 	headers []byte   // the attempt's request headers, sealed
 	to      State
 	now     time.Time
+	// claimed is the held_until that the last try to claim wrote, whether or not
+	// it was committed: nobody else writes the same, so it tells a claim of ours
+	// from another's.
+	claimed *moment
 	result  chan error // takes exactly one value
 }
 

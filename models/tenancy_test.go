@@ -31,6 +31,7 @@ func ofAnother(w world, tenant string, hook, event, delivery, key string) map[st
 	_, calls["DeliveriesOf"] = s.DeliveriesOf(ctx, tenant, event, 0, "")
 	_, _, calls["Delivery"] = s.Delivery(ctx, tenant, delivery)
 	_, calls["DueDelivery"] = s.DueDelivery(ctx, tenant, delivery)
+	_, calls["Adopt"] = s.Adopt(ctx, tenant, delivery, "event/x", "resend/1")
 	_, calls["Reopen"] = s.Reopen(ctx, tenant, delivery, "resend/1")
 	span := models.Replayable{Tenant: tenant, WebhookID: hook, Since: now().Add(-time.Hour), Until: now().Add(time.Hour), States: models.States()}
 	_, _, calls["CountReplayable"] = s.CountReplayable(ctx, span)
@@ -40,7 +41,7 @@ func ofAnother(w world, tenant string, hook, event, delivery, key string) map[st
 	_, calls["Replay"] = s.Replay(ctx, tenant, delivery)
 	_, calls["Pace"] = s.Pace(ctx, models.Delivery{Tenant: tenant, ID: delivery, State: models.StatePending}, hook, 1)
 	stolen := models.Delivery{Tenant: tenant, ID: delivery, State: models.StatePending, WebhookID: hook}
-	calls["Claim"] = s.Claim(ctx, stolen, now())
+	calls["Claim"] = s.Claim(ctx, stolen, 0)
 	failed := true
 	calls["Record"] = s.Record(ctx, models.Record{
 		Delivery: stolen, Step: models.StepFailFinal, Attempt: attempt(500), WebhookFailed: &failed, BrokenAfter: 1,

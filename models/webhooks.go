@@ -138,8 +138,13 @@ func (s *Store) UpdateWebhook(ctx context.Context, by Actor, tenant, id string, 
 		if row, err = s.webhookToRow(&w); err != nil {
 			return err
 		}
-		if err := tx.Model(&row).Select("*").Updates(&row).Error; err != nil {
+		if err := tx.Model(&row).Select("*").Updates(&row).Error; err != nil { // paced_until is no part of the row
 			return err
+		}
+		if leavesLine(&before, &w) {
+			if err := tx.Exec("UPDATE webhooks SET paced_until = NULL WHERE id = ?", id).Error; err != nil {
+				return err
+			}
 		}
 		changed := changesOf(&before, &w)
 		if len(changed) == 0 {

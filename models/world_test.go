@@ -97,7 +97,7 @@ func (w world) in(state models.State, hook models.Webhook) models.Delivery {
 	switch state {
 	case models.StatePending:
 	case models.StateSending:
-		require.NoError(w.t, w.store.Claim(w.t.Context(), d, now()))
+		require.NoError(w.t, w.store.Claim(w.t.Context(), d, 0))
 	case models.StateSuppressed:
 		plans, err := w.store.Resolve(w.t.Context(), models.ResolveInput{
 			Events: []models.Event{w.event(hook.Tenant, func(e *models.Event) { e.WebhookID = hook.ID })},

@@ -96,10 +96,21 @@ func (s *Starter) DeliverTest(ctx context.Context, events []activities.Event) (s
 // Resend starts a workflow that sends a delivery again which settled at that
 // time. Asking twice for the same is one request.
 func (s *Starter) Resend(ctx context.Context, tenant, deliveryID string, settledAt time.Time) error {
-	options := startOptions(tenant, ResendWorkflowID(tenant, deliveryID, settledAt), "resend · tenant "+tenant)
-	options.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeTenant.ValueSet(tenant))
+	return s.resend(ctx, activities.ReopenInput{Tenant: tenant, DeliveryID: deliveryID}, settledAt)
+}
+
+// TakeOver starts a workflow that goes on with a delivery whose own workflow has
+// ended without settling it: it was terminated, or lost with Temporal's database.
+// The time is that of the delivery's last change; asking twice is one request.
+func (s *Starter) TakeOver(ctx context.Context, tenant, deliveryID, from string, changedAt time.Time) error {
+	return s.resend(ctx, activities.ReopenInput{Tenant: tenant, DeliveryID: deliveryID, From: from}, changedAt)
+}
+
+func (s *Starter) resend(ctx context.Context, in activities.ReopenInput, at time.Time) error {
+	options := startOptions(in.Tenant, ResendWorkflowID(in.Tenant, in.DeliveryID, at), "resend · tenant "+in.Tenant)
+	options.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeTenant.ValueSet(in.Tenant))
 	err := s.outage.call(ctx, func(ctx context.Context) error {
-		_, err := s.client.ExecuteWorkflow(ctx, options, ResendDelivery, activities.ReopenInput{Tenant: tenant, DeliveryID: deliveryID})
+		_, err := s.client.ExecuteWorkflow(ctx, options, ResendDelivery, in)
 		return err
 	})
 	if err != nil && !isAlreadyStarted(err) {

@@ -19,6 +19,7 @@ var embedded embed.FS
 // of the operating system may say anything.
 var assetTypes = map[string]string{
 	"style.css":        "text/css; charset=utf-8",
+	"ledger.css":       "text/css; charset=utf-8",
 	"app.js":           "text/javascript; charset=utf-8",
 	"htmx.min.js":      "text/javascript; charset=utf-8", // 2.0.10, unchanged
 	"htmx.LICENSE.txt": "text/plain; charset=utf-8",

@@ -28,6 +28,7 @@ import (
 // group of pages sees only its own part.
 type Store interface {
 	webhookStore
+	ledgerStore
 }
 
 var _ Store = (*models.Store)(nil)
@@ -68,9 +69,12 @@ type Deps struct {
 	Identify func(ctx context.Context, header http.Header) (Identity, error)
 	// Ask calls the API inside this process and returns the data of its answer,
 	// or the error that the answer would have told.
-	Ask    func(ctx context.Context, request Request) (json.RawMessage, error)
-	Random io.Reader // crypto/rand.Reader
-	Now    func() time.Time
+	Ask func(ctx context.Context, request Request) (json.RawMessage, error)
+	// WorkflowLink returns where Temporal Web UI shows a workflow; nil when there
+	// is none. Optional.
+	WorkflowLink func(workflowID string) *string
+	Random       io.Reader // crypto/rand.Reader
+	Now          func() time.Time
 }
 
 func (d Deps) check() error {

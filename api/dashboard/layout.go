@@ -6,7 +6,10 @@ type entry struct{ Label, Path string }
 // navigation lists the groups of pages, in the order in which they are shown. A
 // page names the entry that it belongs to (page.Nav).
 var navigation = []entry{
+	{"Overview", "/"},
 	{"Webhooks", "/webhooks"},
+	{"Events", "/events"},
+	{"Catalogue", "/catalogue"},
 }
 
 // tab is one view of a thing: its path is under the thing's own.
@@ -15,6 +18,9 @@ type tab struct{ Label, Path string }
 // webhookTabs lists the views of one webhook.
 var webhookTabs = []tab{
 	{"Overview", ""},
+	{"Delivery log", "/attempts"},
+	{"Charts", "/charts"},
+	{"Replays", "/replays"},
 	{"Audit log", "/audit"},
 }
 

@@ -23,7 +23,7 @@ type Route struct {
 // Routes lists every page and every form's target. What forms send is checked
 // for where it came from before a handler sees it.
 func (d *Dashboard) Routes() []Route {
-	rows := d.rows()
+	rows := append(d.rows(), d.ledgerRows()...)
 	for i, row := range rows {
 		if row.Method == http.MethodPost {
 			rows[i].Handler = d.fromOwnForm(row.Handler)
@@ -40,7 +40,6 @@ func (d *Dashboard) rows() []Route {
 		{post, pathSignIn, public, d.signIn},
 		{post, "/sign-out", public, d.signOut},
 		{post, "/theme", public, d.chooseTheme},
-		{get, "/", signedIn, d.home},
 
 		{get, "/webhooks", signedIn, d.webhooks.list},
 		{post, "/webhooks", signedIn, d.webhooks.create},
@@ -59,9 +58,6 @@ func (d *Dashboard) rows() []Route {
 		{get, "/webhooks/:id/audit", signedIn, d.webhooks.audit},
 	}
 }
-
-// home is where one lands after signing in.
-func (*Dashboard) home(c *gin.Context) error { return redirect(c, "/webhooks") }
 
 // fromOwnForm lets a form's content through when a page of ours sent it: the
 // browser names no other origin, and the form holds the token that was put into

@@ -168,7 +168,7 @@ func (s *system) startWorker() error {
 	s.closers.pushFunc("sender", sender.Close)
 	effects, err := activities.New(activities.Deps{
 		Store: s.store, Providers: s.providers, Sender: sender, Meter: s.metrics,
-		UserAgent: userAgent(), DurableSlots: s.settings.DurableSlots, Now: time.Now, Logger: s.logger,
+		UserAgent: userAgent(), FastSlots: s.settings.FastSlots, DurableSlots: s.settings.DurableSlots, Now: time.Now, Logger: s.logger,
 		Tracer: s.traces.tracer, TraceReceivers: s.settings.TraceReceivers,
 	})
 	if err != nil {

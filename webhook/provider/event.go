@@ -78,6 +78,9 @@ func (p *Profile) kindsOf(eventType string) []*kind {
 	return kinds
 }
 
+// Knows reports whether any version of the provider has events of this type.
+func (p *Profile) Knows(eventType string) bool { return len(p.kindsOf(eventType)) > 0 }
+
 func (p *Profile) unknownEvent(eventType string) string {
 	switch {
 	case eventType == "":

@@ -1,0 +1,216 @@
+package dashboard
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+
+	"posthaste/models"
+
+	"github.com/gin-gonic/gin"
+)
+
+// attemptsShown is how many attempts a page of the log has.
+const attemptsShown = 50
+
+// Results that the log can be narrowed to.
+const (
+	resultDelivered = "delivered"
+	resultFailed    = "failed"
+)
+
+// deliveryPages are the log of a webhook and one delivery.
+type deliveryPages struct {
+	*Dashboard
+	store ledgerStore
+}
+
+// logView is the log of a webhook: its attempts, newest first.
+type logView struct {
+	Hook          models.Webhook
+	Attempts      []models.Attempt
+	Types         []string // offered for the filter
+	Event, Result string
+	Span          spanFilter
+	Watch         watch
+	Next, First   string
+}
+
+// filtered tells whether anything is left out.
+func (v logView) filtered() bool { return v.Event != "" || v.Result != "" || v.Span.given() }
+
+func (p *deliveryPages) log(c *gin.Context) error {
+	hook, err := p.hookOf(c, p.store)
+	if err != nil {
+		return err
+	}
+	span, err := p.readSpan(c)
+	if err != nil {
+		return err
+	}
+	view := logView{Hook: hook, Event: c.Query("event"), Result: c.Query("result"), Span: span, Watch: watching(c, span)}
+	filter := models.HistoryFilter{
+		Tenant: hook.Tenant, WebhookID: hook.ID, EventType: view.Event, Since: span.since, Until: span.until,
+		Limit: attemptsShown, Cursor: c.Query("cursor"),
+	}
+	if view.Result == resultDelivered || view.Result == resultFailed {
+		filter.Success = new(view.Result == resultDelivered)
+	}
+	found, err := p.store.History(c.Request.Context(), filter)
+	if err != nil {
+		return err
+	}
+	view.Attempts = found.Items
+	view.Next, view.First = pagePaths(c, found.NextCursor)
+	view.Types = p.typesOf(&hook)
+	return p.render(c, http.StatusOK, webhookPage(&hook, "Delivery log", attemptLog(view)))
+}
+
+// hookOf reads the webhook of the path.
+func (d *Dashboard) hookOf(c *gin.Context, store webhookStore) (models.Webhook, error) {
+	id, err := pathID(c, "webhook")
+	if err != nil {
+		return models.Webhook{}, err
+	}
+	return store.Webhook(c.Request.Context(), viewerOf(c).Tenant, id)
+}
+
+// typesOf lists the event types that a webhook may have got.
+func (d *Dashboard) typesOf(hook *models.Webhook) []string {
+	if !slices.Contains(hook.Events, anyEvent) {
+		return hook.Events
+	}
+	profile, err := d.Providers.Profile(hook.Provider)
+	if err != nil { // taken away since
+		return nil
+	}
+	return profile.EventNames()
+}
+
+// deliveryView is one delivery with one of its attempts in full.
+type deliveryView struct {
+	Delivery models.Delivery
+	Hook     models.Webhook
+	Attempts []models.Attempt
+	Shown    *models.Attempt // nil when there was none yet
+	signed   []string        // canonical names of the headers that prove who sent it
+	Here     string
+}
+
+// signature tells whether a header is part of the proof of who sent the request.
+func (v deliveryView) signature(name string) bool {
+	return slices.Contains(v.signed, textproto.CanonicalMIMEHeaderKey(name))
+}
+
+// canRetry tells whether a person can have the delivery sent.
+func (v deliveryView) canRetry() bool {
+	return v.Hook.Status == models.StatusActive && v.Delivery.State != models.StateSending
+}
+
+func (p *deliveryPages) show(c *gin.Context) error {
+	id, err := pathID(c, "delivery")
+	if err != nil {
+		return err
+	}
+	tenant := viewerOf(c).Tenant
+	view := deliveryView{Here: c.Request.URL.RequestURI()}
+	if view.Delivery, view.Attempts, err = p.store.Delivery(c.Request.Context(), tenant, id); err != nil {
+		return err
+	}
+	if view.Hook, err = p.store.Webhook(c.Request.Context(), tenant, view.Delivery.WebhookID); err != nil {
+		return err
+	}
+	view.Shown = attemptOf(view.Attempts, c.Query("attempt"))
+	if profile, err := p.Providers.Profile(view.Hook.Provider); err == nil {
+		if signer, known := profile.Signer(view.Hook.Version); known {
+			for _, name := range signer.Headers() {
+				view.signed = append(view.signed, textproto.CanonicalMIMEHeaderKey(name))
+			}
+		}
+	}
+	trail := []crumb{{"Webhooks", "/webhooks"}, {view.Hook.Name, hookPath(&view.Hook, "")}, {"Delivery log", hookPath(&view.Hook, "/attempts")}}
+	return p.render(c, http.StatusOK, page{Title: view.Delivery.EventType, Nav: "/webhooks", Trail: trail, Body: deliveryDetail(view)})
+}
+
+// attemptOf returns the attempt of a number; without one, the last.
+func attemptOf(attempts []models.Attempt, number string) *models.Attempt {
+	if len(attempts) == 0 {
+		return nil
+	}
+	for i := range attempts {
+		if strconv.Itoa(attempts[i].Number) == number {
+			return &attempts[i]
+		}
+	}
+	return &attempts[len(attempts)-1]
+}
+
+func (p *deliveryPages) retry(c *gin.Context) error {
+	id, err := pathID(c, "delivery")
+	if err != nil {
+		return err
+	}
+	err = p.ask(c, http.MethodPost, "/api/deliveries/"+id+"/retry", nil, nil)
+	return p.answered(c, deliveryPath(id), err, "It is being sent.")
+}
+
+func deliveryPath(id string) string { return "/deliveries/" + id }
+
+// attemptPath is where an attempt is shown in full.
+func attemptPath(a models.Attempt) string {
+	return deliveryPath(a.DeliveryID) + "?attempt=" + strconv.Itoa(a.Number)
+}
+
+// stateTone is the colour of a delivery's state.
+func stateTone(state models.State) string {
+	switch state {
+	case models.StateDelivered:
+		return "good"
+	case models.StateFailed, models.StateUnknown:
+		return "bad"
+	case models.StateRetrying:
+		return "warn"
+	case models.StatePending, models.StateSending, models.StateSkipped, models.StateSuppressed, models.StateCancelled:
+	}
+	return "quiet"
+}
+
+// stateText says what a state means, where the word alone does not.
+func stateText(state models.State) string {
+	switch state {
+	case models.StateSkipped:
+		return "The webhook was not active when its turn came."
+	case models.StateSuppressed:
+		return "The provider's rules say that this event is not sent."
+	case models.StateUnknown:
+		return "A worker died in the middle of a request that may be made at most once."
+	case models.StateCancelled:
+		return "A person stopped it."
+	case models.StatePending:
+		return "It is about to be sent."
+	case models.StateSending:
+		return "It is being sent right now."
+	case models.StateRetrying, models.StateDelivered, models.StateFailed:
+	}
+	return ""
+}
+
+// glimpseRunes is how much of an answer a row of the log shows.
+const glimpseRunes = 80
+
+// glimpse is the beginning of what came back, or why nothing did.
+func glimpse(a models.Attempt) string {
+	if a.StatusCode == nil {
+		return shownBytes([]byte(a.Detail))
+	}
+	text := []rune(strings.Join(strings.Fields(shownBytes(a.ResponseBody[:min(len(a.ResponseBody), 4*glimpseRunes)])), " "))
+	if len(text) > glimpseRunes {
+		return string(text[:glimpseRunes]) + "…"
+	}
+	return string(text)
+}
+
+// statusWords names a status; "" for one that has no name.
+func statusWords(code int) string { return http.StatusText(code) }

@@ -1,0 +1,105 @@
+package dashboard
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"posthaste/models"
+
+	"github.com/gin-gonic/gin"
+)
+
+// How much the overview shows.
+const (
+	latestShown  = 8
+	troubleShown = 5
+)
+
+// overviewPages show how it goes: overall, and for one webhook.
+type overviewPages struct {
+	*Dashboard
+	store ledgerStore
+}
+
+// overviewView is how it goes overall.
+type overviewView struct {
+	Charts  charts
+	Trouble []models.Webhook // that get nothing, or fail
+	More    int              // of them that are not shown
+	Latest  []models.Event
+	None    bool // there is no webhook yet
+	Here    string
+}
+
+func (p *overviewPages) show(c *gin.Context) error {
+	ctx, tenant := c.Request.Context(), viewerOf(c).Tenant
+	view := overviewView{Here: c.Request.URL.RequestURI()}
+	hooks, err := p.store.Webhooks(ctx, models.WebhookFilter{Tenant: tenant, Limit: models.MaxPage})
+	if err != nil {
+		return err
+	}
+	view.None = len(hooks.Items) == 0
+	for _, hook := range hooks.Items {
+		switch {
+		case !troubled(&hook):
+		case len(view.Trouble) == troubleShown:
+			view.More++
+		default:
+			view.Trouble = append(view.Trouble, hook)
+		}
+	}
+	latest, err := p.store.Events(ctx, models.EventFilter{Tenant: tenant, Limit: latestShown})
+	if err != nil {
+		return err
+	}
+	view.Latest = latest.Items
+	if view.Charts, err = p.charts(ctx, tenant, "", c.Query("span")); err != nil {
+		return err
+	}
+	return p.render(c, http.StatusOK, page{Title: "Overview", Nav: "/", Body: overview(view)})
+}
+
+// troubled tells whether somebody should look at a webhook.
+func troubled(hook *models.Webhook) bool {
+	switch hook.Status {
+	case models.StatusBroken, models.StatusGone:
+		return true
+	case models.StatusActive:
+		return hook.FailingSince != nil
+	}
+	return false
+}
+
+// charts reads and draws how it went, for a webhook or ("") for all.
+func (p *overviewPages) charts(ctx context.Context, tenant, webhookID, name string) (charts, error) {
+	span := spanNamed(name)
+	step := map[string]time.Duration{models.ByHour: time.Hour, models.ByDay: 24 * time.Hour}[span.step]
+	until := p.Now().Truncate(step).Add(step) // the end of the hour or day that it is
+	buckets, err := p.store.Stats(ctx, models.StatsFilter{
+		Tenant: tenant, WebhookID: webhookID, Since: until.Add(-span.length), Until: until, Step: span.step,
+	})
+	if err != nil {
+		return charts{}, err
+	}
+	return drawn(span, buckets), nil
+}
+
+// chartsView is how it goes for one webhook.
+type chartsView struct {
+	Hook   models.Webhook
+	Charts charts
+	Here   string
+}
+
+func (p *overviewPages) webhook(c *gin.Context) error {
+	hook, err := p.hookOf(c, p.store)
+	if err != nil {
+		return err
+	}
+	view := chartsView{Hook: hook, Here: c.Request.URL.RequestURI()}
+	if view.Charts, err = p.charts(c.Request.Context(), hook.Tenant, hook.ID, c.Query("span")); err != nil {
+		return err
+	}
+	return p.render(c, http.StatusOK, webhookPage(&hook, "Charts", webhookCharts(view)))
+}

@@ -1,0 +1,307 @@
+package api
+
+import (
+	"encoding/json"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"posthaste/models"
+
+	"github.com/stretchr/testify/require"
+)
+
+// addHostile records an answer that tries to break out of the page, cut short.
+func (w *world) addHostile(t *testing.T) string {
+	t.Helper()
+	delivery := w.addEvent(t, w.tenant, 3)
+	status := http.StatusTeapot
+	require.NoError(t, w.store.Record(t.Context(), models.Record{Delivery: delivery, Step: models.StepFailFinal, Reason: "client_error", Attempt: &models.Attempt{
+		ID: models.NewID(testNow.Add(time.Second)), StatusCode: &status, StartedAt: testNow.Add(time.Second), DurationMS: 1234, Reason: "client_error",
+		Detail: "<i>detail</i>", RequestURL: "https://hooks.acme.dev/in?<u>",
+		RequestHeaders:  [][2]string{{"Webhook-Signature", "v1,abc"}, {"X-<b>", "<b>"}},
+		RequestBody:     []byte(`{"html":"<em>"}`),
+		ResponseHeaders: [][2]string{{"X-Evil", `"><script>alert(1)</script>`}},
+		ResponseBody:    []byte("</pre><script>alert(2)</script>\xff\x00\u202eevil"), ResponseTruncated: true,
+	}}))
+	return delivery.ID
+}
+
+func TestDeliveryPageEscapesWhatCameBack(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		id := w.addHostile(t)
+		b := signedIn(t, w)
+		got := b.get(t, "/deliveries/"+id)
+		require.Equal(t, http.StatusOK, got.status)
+		checkPagePolicy(t, "/deliveries", got)
+		for _, raw := range []string{"<script>alert", "<em>", "<i>detail", "<u>", "X-<b>", "\u202e", "\x00"} {
+			require.NotContains(t, got.body, raw)
+		}
+		text := html.UnescapeString(got.body)
+		for _, shown := range []string{
+			"</pre><script>alert(2)</script>\ufffd\ufffd\ufffdevil", `"><script>alert(1)</script>`, `{"html":"<em>"}`, "https://hooks.acme.dev/in?<u>",
+			"Cut here: only the first", "<i>detail</i>", "I'm a teapot", "v1,abc", "1.23", "Send again",
+		} {
+			require.Contains(t, text, shown)
+		}
+		require.Regexp(t, `Webhook-Signature\s*<span class="tag">signature</span>`, got.body)
+		require.NotContains(t, b.get(t, "/webhooks/"+w.ids["webhook"]+"/attempts").body, "<script>alert")
+	})
+}
+
+func TestDeliveryPageShowsTheAttemptAskedFor(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		settleSeeded(t, w)
+		b, path := signedIn(t, w), "/deliveries/"+w.ids["waiting"]
+		require.Contains(t, b.get(t, path).body, "No answer came: Timeout.")
+		first := b.get(t, path+"?attempt=1").body
+		require.Contains(t, first, "Service Unavailable")
+		require.Contains(t, first, `?attempt=1" aria-current`)
+	})
+}
+
+func TestRetryByForm(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		b := signedIn(t, w)
+		require.Contains(t, b.get(t, "/deliveries/"+w.ids["waiting"]).body, "Retry now")
+		require.Contains(t, b.get(t, "/deliveries/"+w.ids["delivery"]).body, "Send again")
+		shown := b.follow(t, b.post(t, "/deliveries/"+w.ids["waiting"]+"/retry", nil))
+		require.Contains(t, shown.body, "It is being sent.")
+		b.post(t, "/deliveries/"+w.ids["delivery"]+"/retry", nil)
+		require.Len(t, w.starter.retries, 1)
+		require.Equal(t, []string{w.ids["delivery"]}, w.starter.resends)
+		require.Equal(t, http.StatusNotFound, b.post(t, "/deliveries/"+w.ids["other.delivery"]+"/retry", nil).status)
+
+		setSeededStatus(models.StatusPaused, "by ann")(t, w)
+		require.NotContains(t, b.get(t, "/deliveries/"+w.ids["waiting"]).body, "Retry now")
+		require.Contains(t, b.follow(t, b.post(t, "/deliveries/"+w.ids["waiting"]+"/retry", nil)).body, "The webhook is paused (by ann)")
+		require.Len(t, w.starter.accepted(), 2)
+	})
+}
+
+var attemptRow = regexp.MustCompile(`<tr id="attempt-([^"]+)"`)
+
+// rowsOf lists the attempts of a page of the log.
+func rowsOf(page answer) (ids []string) {
+	for _, found := range attemptRow.FindAllStringSubmatch(page.body, -1) {
+		ids = append(ids, found[1])
+	}
+	return ids
+}
+
+func TestLogPageByPage(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		for i := range 60 {
+			delivery, _, err := w.store.Delivery(t.Context(), w.tenant, w.ids["waiting"])
+			require.NoError(t, err)
+			status, next := http.StatusBadGateway, testNow.Add(time.Hour)
+			require.NoError(t, w.store.Record(t.Context(), models.Record{
+				Delivery: delivery, Step: models.StepFailRetry, NextAttemptAt: &next,
+				Attempt: &models.Attempt{ID: models.NewID(testNow.Add(time.Duration(i+10) * time.Second)), StatusCode: &status, StartedAt: testNow.Add(time.Duration(i+10) * time.Second)},
+			}))
+		}
+		b, path := signedIn(t, w), "/webhooks/"+w.ids["webhook"]+"/attempts"
+		first := b.get(t, path)
+		require.Contains(t, first.body, `hx-trigger="every 4s"`)
+		second := b.get(t, nextOf(t, first))
+		require.NotContains(t, second.body, "hx-trigger", "a page further down stays as it is")
+		require.Contains(t, second.body, ">First page<")
+		all := append(rowsOf(first), rowsOf(second)...)
+		require.Len(t, rowsOf(first), 50)
+		require.Len(t, all, 62)
+		require.IsDecreasing(t, all)
+
+		count := func(query url.Values) int { return len(rowsOf(b.get(t, path+"?"+query.Encode()))) }
+		require.Equal(t, 1, count(url.Values{"result": {"delivered"}}))
+		require.Equal(t, 50, count(url.Values{"result": {"failed"}}))
+		require.Equal(t, 0, count(url.Values{"event": {"ship.sent"}}))
+		at := func(after time.Duration) []string {
+			return []string{testNow.Add(after).UTC().Format("2006-01-02T15:04:05")}
+		}
+		require.Equal(t, 5, count(url.Values{"since": at(20 * time.Second), "until": at(25 * time.Second)}))
+		require.Equal(t, 50, count(url.Values{"within": {"hour"}, "event": {"order.paid"}}))
+		require.Equal(t, http.StatusBadRequest, b.get(t, path+"?since=yesterday").status)
+		require.Contains(t, b.get(t, path+"?event=ship.sent").body, "No attempt matches")
+		require.NotContains(t, b.get(t, path+"?live=off").body, "hx-trigger")
+	})
+}
+
+var nextLink = regexp.MustCompile(`rel="next" href="([^"]+)"`)
+
+func nextOf(t *testing.T, page answer) string {
+	t.Helper()
+	found := nextLink.FindStringSubmatch(page.body)
+	require.NotNil(t, found, "there is no next page")
+	return html.UnescapeString(found[1])
+}
+
+func TestEventsPageByPage(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		for i := range 60 {
+			w.addEvent(t, w.tenant, i+10)
+		}
+		b := signedIn(t, w)
+		count := func(page answer) int { return strings.Count(page.body, `<a class="mono breaks" href="/events/`) }
+		first := b.get(t, "/events?type=order.paid")
+		require.Equal(t, 50, count(first))
+		require.Equal(t, 12, count(b.get(t, nextOf(t, first))))
+		require.Equal(t, 0, count(b.get(t, "/events?type=order.lost")))
+		require.Equal(t, 0, count(b.get(t, "/events?provider=akol")))
+		require.Contains(t, b.get(t, "/events?provider=akol").body, "No event matches")
+		require.Equal(t, http.StatusBadRequest, b.get(t, "/events?cursor=nonsense").status)
+		until := url.QueryEscape(testNow.Add(5 * time.Second).UTC().Format("2006-01-02T15:04:05"))
+		require.Equal(t, 2, count(b.get(t, "/events?until="+until)))
+
+		nobody := newBrowser(w)
+		nobody.signIn(t, w.token(t, w.tenant+"-nobody"), http.StatusSeeOther)
+		require.Contains(t, nobody.get(t, "/events").body, "No events yet")
+		require.Contains(t, nobody.get(t, "/").body, "Create a webhook")
+	})
+}
+
+func TestEventPage(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		got := signedIn(t, w).get(t, "/events/"+w.ids["event"])
+		text := html.UnescapeString(got.body)
+		require.Contains(t, text, "{\n  \"html\": \"<b>&</b>\",\n  \"line\": \"\u2028\",\n  \"n\": 1\n}")
+		require.NotContains(t, got.body, "<b>")
+		require.Contains(t, got.body, `href="/deliveries/`+w.ids["delivery"]+`"`)
+		require.Contains(t, got.body, "delivered")
+		require.Contains(t, text, strings.TrimRight(w.deps.TemporalUIURL, "/")+"/namespaces/")
+		require.Contains(t, text, `"listIds": [`)
+	})
+}
+
+func TestSendEventByForm(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		b := signedIn(t, w)
+		shown := b.get(t, "/events/new?type=order.paid")
+		require.Contains(t, html.UnescapeString(shown.body), `"orderId": "ord_2718"`)
+		fields := url.Values{
+			"provider": {"standard"}, "type": {"order.paid"}, "source": {"api"}, "data": {`{"n":1.00,"html":"<b>","big":1234567890123}`},
+			"attributes": {`{"listIds":["7"]}`}, "customData": {""}, "occurredAt": {"2026-05-30T10:00:00Z"},
+		}
+		sent := b.post(t, "/events", fields)
+		require.Equal(t, http.StatusSeeOther, sent.status, sent.body)
+		require.Contains(t, b.follow(t, sent).body, "On its way", "the workflow has not written it down yet")
+		require.Len(t, w.starter.events, 1)
+		event := w.starter.events[0]
+		require.JSONEq(t, `{"n":1.00,"html":"<b>","big":1234567890123}`, string(event.Data))
+		require.Contains(t, string(event.Data), "1234567890123")
+		require.Equal(t, []string{"7"}, event.Attributes.ListIDs)
+		require.Equal(t, w.tenant, event.Tenant)
+
+		fields.Set("data", "{\n\"n\": }")
+		refused := b.post(t, "/events", fields)
+		require.Equal(t, http.StatusUnprocessableEntity, refused.status)
+		require.Contains(t, refused.body, "in line 2")
+		fields["data"], fields["type"], fields["attributes"] = []string{`{"a":1,"a":2}`}, []string{"no good"}, []string{`{"what":1}`}
+		refused = b.post(t, "/events", fields)
+		require.Equal(t, http.StatusUnprocessableEntity, refused.status)
+		told := w.send(t, "POST", "/api/events", `{"provider":"standard","type":"no good","source":"api","data":{"a":1,"a":2},"attributes":{"what":1},"occurredAt":"2026-05-30T10:00:00Z"}`, nil)
+		var envelope struct{ Errors map[string]string }
+		require.NoError(t, json.Unmarshal([]byte(told.body), &envelope))
+		require.NotEmpty(t, envelope.Errors)
+		for field, fault := range envelope.Errors {
+			require.Contains(t, html.UnescapeString(refused.body), fault[1:], field)
+		}
+		require.Len(t, w.starter.events, 1)
+
+		like := b.get(t, "/events/new?like="+w.ids["event"])
+		require.Contains(t, html.UnescapeString(like.body), `"html": "<b>&</b>"`)
+		require.Equal(t, http.StatusNotFound, b.get(t, "/events/new?like="+w.ids["other.event"]).status)
+		require.Equal(t, http.StatusBadRequest, b.get(t, "/events/new?provider=nobody").status)
+	})
+}
+
+func TestCatalogue(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		b := signedIn(t, w)
+		for _, name := range w.deps.Providers.Names() {
+			got := b.get(t, "/catalogue?provider="+name)
+			require.Equal(t, http.StatusOK, got.status, name)
+			checkPagePolicy(t, name, got)
+			profile, err := w.deps.Providers.Profile(name)
+			require.NoError(t, err)
+			for _, one := range profile.EventTypes() {
+				require.Contains(t, got.body, "<code>"+one.Type+"</code>")
+			}
+		}
+		require.Contains(t, b.get(t, "/catalogue?provider=activecampaign").body, "This provider signs nothing")
+		require.Contains(t, html.UnescapeString(b.get(t, "/catalogue?provider=aktify").body), "/^t=([0-9]{1,15}),v2=(.+?)$/")
+	})
+}
+
+func TestChartsOfWebhookAndTenant(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		b := signedIn(t, w)
+		for _, path := range []string{"/", "/webhooks/" + w.ids["webhook"] + "/charts"} {
+			for _, span := range []string{"", "?span=week", "?span=month"} {
+				got := b.get(t, path+span)
+				require.Equal(t, http.StatusOK, got.status)
+				require.Contains(t, got.body, `role="img" aria-label="2 attempts in`, "%s: %s", path+span, got.body)
+				require.Contains(t, got.body, "1 of them failed")
+				require.Contains(t, got.body, "The same as a table")
+			}
+		}
+		setSeededStatus(models.StatusBroken, "too many failures")(t, w)
+		require.Contains(t, b.get(t, "/").body, "Look at these webhooks")
+	})
+}
+
+func TestReplayByForm(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		settleSeeded(t, w)
+		b, path := signedIn(t, w), "/webhooks/"+w.ids["webhook"]+"/replays"
+		b.get(t, path)
+		fields := url.Values{"since": {"2020-01-01T00:00"}, "until": {"2036-01-01T00:00"}, "status": {"undelivered"}, "perSecond": {"5"}, "do": {"preview"}}
+		got := b.post(t, path, fields)
+		require.Equal(t, http.StatusOK, got.status, got.body)
+		require.Contains(t, got.body, "<strong>1 delivery</strong>")
+		require.Empty(t, w.starter.replays)
+		fields.Set("do", "start")
+		got = b.follow(t, b.post(t, path, fields))
+		require.Contains(t, got.body, "The replay has begun.")
+		require.Contains(t, got.body, "0 of 1 delivery settled")
+		require.Len(t, w.starter.replays, 1)
+		in := w.starter.replays[0]
+		require.Equal(t, []any{models.ReplayUndelivered, 5}, []any{in.Status, in.PerSecond})
+		require.Contains(t, b.get(t, path).body, "/replays/"+in.ID)
+		require.Contains(t, b.follow(t, b.post(t, "/replays/"+in.ID+"/cancel", nil)).body, "is being cancelled")
+		require.Equal(t, []string{"run-" + in.ID}, w.starter.ended)
+
+		fields["perSecond"], fields["since"] = []string{"1000"}, []string{"soon"}
+		got = b.post(t, path, fields)
+		require.Equal(t, http.StatusUnprocessableEntity, got.status)
+		require.Contains(t, got.body, "Must be between 1 and 100.")
+		require.Contains(t, got.body, "Must be an RFC 3339 time")
+		setSeededStatus(models.StatusPaused, "")(t, w)
+		require.Contains(t, b.get(t, path).body, "The webhook is paused, so nothing can be sent to it.")
+	})
+}
+
+func TestReplaysAreTheTenantsOwn(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		addReplay(models.ReplayStopped)(t, w)
+		b := signedIn(t, w)
+		require.Contains(t, b.get(t, "/replays/"+w.ids["replay"]).body, "the webhook is paused")
+		require.Equal(t, http.StatusNotFound, b.get(t, "/replays/"+w.ids["other.replay"]).status)
+		require.Equal(t, http.StatusNotFound, b.post(t, "/replays/"+w.ids["other.replay"]+"/cancel", nil).status)
+		require.Contains(t, b.follow(t, b.post(t, "/replays/"+w.ids["replay"]+"/cancel", nil)).body, "The replay has ended: it is stopped.")
+	})
+}
