@@ -372,11 +372,9 @@ func TestWhatThisProcessDoesNotKnowYetWaits(t *testing.T) {
 		_, err := b.env.ExecuteActivity(a.ResolveSubscriptions, activities.ResolveInput{Events: []activities.Event{event}})
 		require.False(t, application(t, err).NonRetryable(), "a process that knows it will come: %v", err)
 	}
-	w := b.webhook(once, func(w *models.Webhook) { w.Provider = "akol" })
+	b.webhook(once, func(w *models.Webhook) { w.Provider = "akol" })
 	resolved := b.resolve(func(e *activities.Event) { e.Provider, e.Type = "akol", "call.ended" })
-	require.Len(t, resolved.Deliveries, 1)
-	_, err := b.store.UpdateWebhook(t.Context(), byTest, "acme", w.ID, func(w *models.Webhook) error { return nil })
-	require.NoError(t, err)
+	require.Len(t, resolved.Deliveries, 1, "one that it knows")
 }
 
 func TestReopenIsOneRequestPerWorkflow(t *testing.T) {

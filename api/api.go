@@ -32,6 +32,7 @@ const DefaultMaxEventBytes = 256 << 10
 type Store interface {
 	webhookStore
 	eventStore
+	recallStore
 	deliveryStore
 	replayStore
 	historyStore

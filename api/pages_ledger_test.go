@@ -239,6 +239,7 @@ func TestCatalogue(t *testing.T) {
 				require.Contains(t, got.body, "<code>"+one.Type+"</code>")
 			}
 		}
+		require.Contains(t, b.get(t, "/catalogue?provider=akol").body, "No time is sent")
 		require.Contains(t, b.get(t, "/catalogue?provider=activecampaign").body, "This provider signs nothing")
 		require.Contains(t, html.UnescapeString(b.get(t, "/catalogue?provider=aktify").body), "/^t=([0-9]{1,15}),v2=(.+?)$/")
 	})

@@ -21,11 +21,17 @@ const (
 	recallPause    = time.Second
 )
 
+// recallStore is what a look-up by key asks of the ledger. KeyedEvent returns the
+// event's names and hash alone.
+type recallStore interface {
+	KeyedEvent(ctx context.Context, tenant, id string) (models.Event, error)
+}
+
 // recall asks the ledger for events by their keys. While the ledger is away it
 // says so at once: an event with a key must not wait, holding its body and a
 // place, for what the event before it has just waited for in vain.
 type recall struct {
-	store   eventStore
+	store   recallStore
 	breaker *gobreaker.CircuitBreaker[models.Event]
 }
 
@@ -36,7 +42,7 @@ type leftError struct{ error }
 // Unwrap returns how the look-up ended.
 func (e leftError) Unwrap() error { return e.error }
 
-func newRecall(store eventStore) *recall {
+func newRecall(store recallStore) *recall {
 	return &recall{store: store, breaker: gobreaker.NewCircuitBreaker[models.Event](gobreaker.Settings{
 		Name:         "ledger",
 		Timeout:      recallPause,
@@ -52,7 +58,7 @@ func (r *recall) event(ctx context.Context, tenant, id string) (models.Event, er
 	event, err := r.breaker.Execute(func() (models.Event, error) {
 		limited, cancel := context.WithTimeout(ctx, recallPatience)
 		defer cancel()
-		event, err := r.store.Event(limited, tenant, id)
+		event, err := r.store.KeyedEvent(limited, tenant, id)
 		if err != nil && ctx.Err() != nil {
 			err = leftError{err}
 		}

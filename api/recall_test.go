@@ -14,12 +14,11 @@ import (
 
 // awayStore is a ledger that does not answer.
 type awayStore struct {
-	eventStore
 	away  bool
 	calls int
 }
 
-func (s *awayStore) Event(ctx context.Context, _, id string) (models.Event, error) {
+func (s *awayStore) KeyedEvent(ctx context.Context, _, id string) (models.Event, error) {
 	s.calls++
 	if !s.away {
 		return models.Event{ID: id}, nil

@@ -124,8 +124,12 @@ func (s *server) limited(row route) []func(*gin.Context) error {
 	if row.Auth == authDashboard {
 		gate, maxBody = s.enter, dashboard.MaxFormBytes
 	}
-	if takesBody(row.Method) && row.Auth != authPublic {
-		handler = s.shed.bound(maxBody, handler)
+	switch {
+	case !takesBody(row.Method):
+	case row.Auth == authPublic:
+		handler = hurried(formPatience, handler)
+	default:
+		handler = s.shed.bound(maxBody, hurried(bodyPatience, handler))
 	}
 	return []func(*gin.Context) error{timed(timeout, gate, handler)}
 }

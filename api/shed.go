@@ -12,72 +12,93 @@ import (
 
 // How much this process takes in at one time. A body is held several times over
 // while it is on its way (as it came, canonical, and encoded for Temporal), and
-// the garbage collector lets as much again gather: 3,000 callers with 200 KiB each
-// at a Temporal that does not answer were measured to come to some 450 MiB, of
-// which 200 are their connections. 24 MiB are 96 of the largest events, or three
-// of the largest batches. Ordinary events of 2 KiB are bounded by their number,
-// and 1,024 that take 20 ms each are 50,000 a second.
+// the garbage collector lets as much again gather: with 24 MiB, 3,000 callers with
+// 200 KiB each at a Temporal that does not answer were measured to come to some
+// 450 MiB, of which 200 are their connections. 32 MiB, which are 128 of the
+// largest events, come to some 530 by the same reckoning. Ordinary events of
+// 2 KiB are bounded by their number, and 1,024 that take 20 ms each are 50,000 a
+// second.
+//
+// Room is taken by what a body announces, before it is there, so whoever sends
+// slowly holds it for long. One tenant therefore gets no more than its part: a
+// quarter, which is one of the largest batches, or 12,800 ordinary events a
+// second.
 const (
 	maxInFlight      = 1024
-	maxInFlightBytes = 24 << 20
+	maxInFlightBytes = 32 << 20
+	tenantParts      = 4
 	// longestShedWait spreads those who are turned away over 1, 2 and 3 s.
 	longestShedWait = 3
 )
 
-// shed turns requests away before their bodies are read, once more are in flight
-// than memory is meant for: a process that says 503 works on, one that runs out
-// of memory takes what it holds with it.
-type shed struct {
-	meter              Meter
-	maxCount, maxBytes int64
+// load is what is under way: requests, and the bytes of their bodies.
+type load struct{ count, bytes int64 }
 
-	mu           sync.Mutex
-	count, bytes int64
-	refusals     int
+func (l load) plus(size int64) load  { return load{l.count + 1, l.bytes + size} }
+func (l load) minus(size int64) load { return load{l.count - 1, l.bytes - size} }
+func (l load) within(most load) bool { return l.count <= most.count && l.bytes <= most.bytes }
+
+// shed turns requests away before their bodies are read, once more are in flight
+// than memory is meant for, or than is one tenant's part: a process that says 503
+// works on, one that runs out of memory takes what it holds with it.
+type shed struct {
+	meter           Meter
+	most, mostOfOne load
+
+	mu       sync.Mutex
+	all      load
+	tenants  map[string]load // of those that have something under way
+	refusals int
 }
 
 func newShed(meter Meter) *shed {
-	return &shed{meter: meter, maxCount: maxInFlight, maxBytes: maxInFlightBytes}
+	return &shed{
+		meter: meter, tenants: map[string]load{},
+		most:      load{maxInFlight, maxInFlightBytes},
+		mostOfOne: load{maxInFlight / tenantParts, maxInFlightBytes / tenantParts},
+	}
 }
 
 // bound lets requests through to a handler while there is room. Each counts with
 // the size that its body announces, or with maxBody, the most that the handler
-// reads, if it announces none or more.
+// reads, if it announces none or more. The caller is known by then.
 func (s *shed) bound(maxBody int64, next func(*gin.Context) error) func(*gin.Context) error {
 	return func(c *gin.Context) error {
-		size := c.Request.ContentLength
+		size, tenant := c.Request.ContentLength, tenantOf(c)
 		if size < 0 || size > maxBody {
 			size = maxBody
 		}
-		if err := s.enter(size); err != nil {
+		if err := s.enter(tenant, size); err != nil {
 			s.meter.Shed()
 			return err
 		}
-		defer s.leave(size)
+		defer s.leave(tenant, size)
 		return next(c)
 	}
 }
 
-func (s *shed) enter(size int64) error {
+func (s *shed) enter(tenant string, size int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.count == s.maxCount || s.bytes+size > s.maxBytes {
+	all, one := s.all.plus(size), s.tenants[tenant].plus(size)
+	if !all.within(s.most) || !one.within(s.mostOfOne) {
 		s.refusals++
 		return &errs.Error{
 			Code: errs.Unavailable, Message: "Too many requests are under way; try again shortly",
 			RetryAfter: time.Duration(s.refusals%longestShedWait+1) * time.Second,
 		}
 	}
-	s.count++
-	s.bytes += size
+	s.all, s.tenants[tenant] = all, one
 	return nil
 }
 
-func (s *shed) leave(size int64) {
+func (s *shed) leave(tenant string, size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.count--
-	s.bytes -= size
+	s.all, s.tenants[tenant] = s.all.minus(size), s.tenants[tenant].minus(size)
+	if s.tenants[tenant].count == 0 {
+		delete(s.tenants, tenant)
+	}
 }
 
 // takesBody tells the methods whose requests may carry a body.

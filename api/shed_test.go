@@ -17,10 +17,11 @@ import (
 
 // pass sends a request with a body of that size through the shed; it stays
 // inside until release is closed.
-func pass(s *shed, size int64, release <-chan struct{}, done chan<- error) {
+func pass(s *shed, tenant string, size int64, release <-chan struct{}, done chan<- error) {
 	c, _ := gin.CreateTestContext(httptest.NewRecorder())
 	c.Request = httptest.NewRequest(http.MethodPost, "/", http.NoBody)
 	c.Request.ContentLength = size
+	c.Set(keyTenant, tenant)
 	entered := false
 	err := s.bound(100, func(*gin.Context) error {
 		entered = true
@@ -33,39 +34,48 @@ func pass(s *shed, size int64, release <-chan struct{}, done chan<- error) {
 	done <- err
 }
 
+// caller is one request: whose, and how large.
+type caller struct {
+	tenant string
+	size   int64
+}
+
 func TestShedBoundsCountAndBytes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name  string
-		count int64
-		bytes int64
-		sizes []int64 // of requests that stay, the last one is refused
+		name      string
+		most, one load
+		callers   []caller // those who stay; the last one is refused
 	}{
-		{"count", 3, 1000, []int64{1, 1, 1, 1}},
-		{"bytes", 100, 150, []int64{60, 60, 60}},
-		{"an unknown size counts as the largest", 100, 150, []int64{-1, -1}},
-		{"so does one that will be refused", 100, 150, []int64{5000, 60}},
-		{"no body counts too", 2, 0, []int64{0, 0, 0}},
+		{"count", load{3, 1000}, load{3, 1000}, []caller{{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}}},
+		{"bytes", load{100, 150}, load{100, 150}, []caller{{"a", 60}, {"b", 60}, {"c", 60}}},
+		{"an unknown size counts as the largest", load{100, 150}, load{100, 150}, []caller{{"a", -1}, {"b", -1}}},
+		{"so does one that will be refused", load{100, 150}, load{100, 150}, []caller{{"a", 5000}, {"b", 60}}},
+		{"no body counts too", load{2, 0}, load{2, 0}, []caller{{"a", 0}, {"b", 0}, {"c", 0}}},
+		{"one tenant's count", load{8, 1000}, load{2, 1000}, []caller{{"a", 1}, {"a", 1}, {"b", 1}, {"a", 1}}},
+		{"one tenant's bytes", load{8, 400}, load{8, 100}, []caller{{"a", 100}, {"b", 100}, {"a", 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				meter := &tally{}
-				s := &shed{meter: meter, maxCount: tt.count, maxBytes: tt.bytes}
-				release, done := make(chan struct{}), make(chan error, len(tt.sizes))
-				for _, size := range tt.sizes {
-					go pass(s, size, release, done)
+				s := newShed(meter)
+				s.most, s.mostOfOne = tt.most, tt.one
+				release, done := make(chan struct{}), make(chan error, len(tt.callers))
+				for _, who := range tt.callers {
+					require.Empty(t, done)
+					go pass(s, who.tenant, who.size, release, done)
 					synctest.Wait()
 				}
 				err := <-done
 				require.True(t, errs.Is(err, errs.Unavailable), "%v", err)
 				require.Equal(t, 1, meter.shed)
 				close(release)
-				for range len(tt.sizes) - 1 {
+				for range len(tt.callers) - 1 {
 					require.NoError(t, <-done)
 				}
-				require.Zero(t, s.count)
-				require.Zero(t, s.bytes, "whoever leaves makes room")
+				require.Zero(t, s.all, "whoever leaves makes room")
+				require.Empty(t, s.tenants)
 			})
 		})
 	}
@@ -73,10 +83,11 @@ func TestShedBoundsCountAndBytes(t *testing.T) {
 
 func TestShedSpreadsWhomItRefuses(t *testing.T) {
 	t.Parallel()
-	s := &shed{meter: &tally{}}
+	s := newShed(&tally{})
+	s.most = load{}
 	counts := map[time.Duration]int{}
 	for range 30 {
-		counts[coerce(s.enter(1)).RetryAfter]++
+		counts[coerce(s.enter("acme", 1)).RetryAfter]++
 	}
 	require.Equal(t, map[time.Duration]int{time.Second: 10, 2 * time.Second: 10, 3 * time.Second: 10}, counts)
 }
@@ -88,7 +99,7 @@ func TestAFullDoor(t *testing.T) {
 	w := newWorld(t, modelstest.Open(t, modelstest.SQLite), "full")
 	s, err := newServer(w.deps)
 	require.NoError(t, err)
-	s.shed.maxCount = 0
+	s.shed.most.count = 0
 	w.handler = s.newRouter()
 	stranger := map[string]string{"Authorization": "-"}
 	for _, tt := range []struct {
@@ -119,7 +130,11 @@ func TestAFullDoor(t *testing.T) {
 
 func TestRoomForTheLargestBodies(t *testing.T) {
 	t.Parallel()
-	require.GreaterOrEqual(t, maxInFlightBytes, 3*maxBatchBytes)
+	s := newShed(&tally{})
+	for _, tenant := range []string{"a", "b", "c", "d"} {
+		require.NoError(t, s.enter(tenant, maxBatchBytes))
+		require.Error(t, s.enter(tenant, 1))
+	}
 }
 
 // slowBody sends its text after a while.

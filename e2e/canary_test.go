@@ -27,12 +27,16 @@ import (
 // one is found where it does not belong, that place leaks.
 type canaries struct {
 	mu      sync.Mutex
-	known   map[string]string // what it is, by secret; never printed the other way round
+	known   map[string]string // what it is, by form of a secret; never printed the other way round
+	begins  [1 << 16]bool     // the first two bytes of every form
+	byHead  map[head][]string // every form by its beginning
 	scrapes [][]byte          // metrics of each process, before it ended
 	shown   []string          // answers that showed a secret and should not have
 }
 
-func newCanaries() *canaries { return &canaries{known: map[string]string{}} }
+func newCanaries() *canaries {
+	return &canaries{known: map[string]string{}, byHead: map[head][]string{}}
+}
 
 // everyCanary holds those of all installations, for what they share: Temporal.
 var everyCanary = newCanaries()
@@ -46,11 +50,18 @@ func (c *canaries) add(what, secret string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known[secret] = what
+	for _, form := range forms(secret) {
+		if c.known[form] == "" {
+			c.begins[uint16(form[0])<<8|uint16(form[1])] = true
+			c.byHead[head([]byte(form))] = append(c.byHead[head([]byte(form))], form)
+		}
+		c.known[form] = what
+	}
 }
 
 // forms are the ways in which a secret can lie somewhere: as it is, without its
-// prefix, as the bytes that it stands for, and each as PostgreSQL writes bytes.
+// prefix, as the bytes that it stands for, and each as PostgreSQL writes bytes
+// and as JSON does.
 func forms(secret string) []string {
 	found := []string{secret}
 	if body, ok := strings.CutPrefix(secret, "whsec_"); ok {
@@ -61,8 +72,27 @@ func forms(secret string) []string {
 	}
 	for _, form := range slices.Clone(found) {
 		found = append(found, hex.EncodeToString([]byte(form)))
+		found = append(found, inBase64(form)...)
 	}
 	return found
+}
+
+// inBase64 is how a secret looks in base64 within a longer text: at each of three
+// alignments, in either alphabet, less the characters at its ends that it shares
+// with its neighbours.
+func inBase64(secret string) []string {
+	var found []string
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		for before := range 3 {
+			text := encoding.EncodeToString([]byte(strings.Repeat("\x00", before) + secret))
+			own := text[(8*before+5)/6 : 8*(before+len(secret))/6]
+			if len(own) >= shortestCanary {
+				found = append(found, own)
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 // head is the beginning of a form: one look at it rules nearly every place out.
@@ -72,24 +102,14 @@ type head [shortestCanary]byte
 func (c *canaries) in(text []byte) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var begins [1 << 16]bool
-	byHead := map[head][]string{}
-	what := map[string]string{}
-	for secret, name := range c.known {
-		for _, form := range forms(secret) {
-			begins[uint16(form[0])<<8|uint16(form[1])] = true
-			byHead[head([]byte(form))] = append(byHead[head([]byte(form))], form)
-			what[form] = name
-		}
-	}
 	leaks := map[string]bool{}
 	for i := 0; i+shortestCanary <= len(text); i++ {
-		if !begins[uint16(text[i])<<8|uint16(text[i+1])] {
+		if !c.begins[uint16(text[i])<<8|uint16(text[i+1])] {
 			continue
 		}
-		for _, form := range byHead[head(text[i:])] {
+		for _, form := range c.byHead[head(text[i:])] {
 			if bytes.HasPrefix(text[i:], []byte(form)) {
-				leaks[what[form]] = true
+				leaks[c.known[form]] = true
 			}
 		}
 	}
@@ -281,6 +301,7 @@ func leaksIntoTemporal(dir string) error {
 // a search that is blind would never fail.
 func TestCanarySearchSees(t *testing.T) {
 	t.Parallel()
+	t.Run("every form", everyFormIsSeen)
 	for _, postgres := range []bool{false, true} {
 		t.Run(fmt.Sprintf("postgres=%v", postgres), func(t *testing.T) {
 			t.Parallel()
@@ -315,4 +336,27 @@ func TestCanarySearchSees(t *testing.T) {
 			require.False(t, inTemporal["body"], "the event's data is sealed there")
 		})
 	}
+}
+
+// everyFormIsSeen hides a secret in each way that a program may, and finds it.
+func everyFormIsSeen(t *testing.T) {
+	t.Parallel()
+	raw := "\xfb\xff\xfe a secret of some length?>"
+	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte(raw))
+	seen := newCanaries()
+	seen.add("secret", secret)
+	for _, form := range []string{secret, secret[len("whsec_"):], raw} {
+		require.Equal(t, []string{"secret"}, seen.in([]byte("<"+form+">")))
+		require.Equal(t, []string{"secret"}, seen.in([]byte(hex.EncodeToString([]byte("<"+form+">")))))
+		for before := range 4 {
+			for after := range 4 {
+				text := []byte(strings.Repeat("<", before) + form + strings.Repeat(">", after))
+				printed, err := json.Marshal(map[string]any{"body": text})
+				require.NoError(t, err)
+				require.Equal(t, []string{"secret"}, seen.in(printed), "%d before, %d after", before, after)
+				require.Equal(t, []string{"secret"}, seen.in([]byte(base64.URLEncoding.EncodeToString(text))))
+			}
+		}
+	}
+	require.Empty(t, seen.in([]byte("whsec_"+base64.StdEncoding.EncodeToString([]byte("another secret of some length")))))
 }

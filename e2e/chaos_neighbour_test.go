@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var backlog = flag.Int("backlog", 10_000, "events that the busy neighbour has waiting; 100000 takes some ten minutes to pile up")
+var backlog = flag.Int("backlog", 3_000, "events that the busy neighbour has waiting; 100000 takes half an hour to pile up")
 
 func neighbourExperiments() []struct {
 	name string
@@ -105,7 +105,7 @@ func manyHangingWebhooks(x *experiment) {
 // great many deliveries waiting for a receiver that takes one a second.
 func backloggedNeighbour(x *experiment) {
 	const perSecond, publishers = 30, 32
-	au := x.scene(settings{env: []string{"POSTHASTE_EVENTS_PER_WORKFLOW=64"}}, 0)
+	au := x.scene(settings{}, 0)
 	au.sys.start("all").awaitReady()
 	au.watch("", never)
 	au.load("order.paid", perSecond, 3*time.Second) // warm

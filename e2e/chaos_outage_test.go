@@ -122,6 +122,7 @@ func databaseResets(x *experiment) {
 	au.sys.start("all").awaitReady()
 	au.watch("", retryAfterASecond)
 	au.watch("", never)
+	au.watch("", atMostOnce)
 	wait := x.load(au, outageRate, 15*time.Second)
 	for range 4 {
 		x.pause(2 * time.Second)
@@ -133,6 +134,7 @@ func databaseResets(x *experiment) {
 	wait()
 	report := x.judge(au, healed, 40*time.Second, au.refused())
 	require.Zero(x.t, report.Duplicates)
+	require.Zero(x.t, report.Unknown, "nobody died")
 }
 
 // workerPartitioned cuts one worker off while some of its POSTs take longer than

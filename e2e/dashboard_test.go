@@ -180,8 +180,8 @@ func TestDashboardIsForEverybody(t *testing.T) {
 	}
 	check("/sign-in")
 	b.signIn(sys.token)
-	b.at("/webhooks")
-	for _, page := range dashboardPages(ids) {
+	b.at("/")
+	for _, page := range append(dashboardPages(ids), ledgerPages(sys, ids)...) {
 		check(page)
 	}
 	b.open("/webhooks")

@@ -87,4 +87,18 @@ func (s *Store) Event(ctx context.Context, tenant, id string) (Event, error) {
 	return eventFromRow(&rows[0]), nil
 }
 
+// KeyedEvent returns of one event what tells a repeated key from a reused one:
+// Tenant, ID and BodyHash. It is asked before every event with a key, so it takes
+// no transaction: from afar each of its round trips would be felt.
+func (s *Store) KeyedEvent(ctx context.Context, tenant, id string) (Event, error) {
+	rows, err := s.eventColumnsOf(s.readAll(ctx), "tenant, id, body_hash", tenant, id)
+	if err != nil {
+		return Event{}, s.translate(err)
+	}
+	if len(rows) == 0 {
+		return Event{}, noEvent()
+	}
+	return Event{Tenant: rows[0].Tenant, ID: rows[0].ID, BodyHash: rows[0].BodyHash}, nil
+}
+
 func noEvent() error { return errs.New(errs.NotFound, "There is no such event") }

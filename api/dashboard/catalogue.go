@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"posthaste/webhook/provider"
+	"posthaste/webhook/signing"
 
 	"github.com/gin-gonic/gin"
 )
@@ -40,6 +41,7 @@ type schemeView struct {
 	Signed   bool
 	Headers  []string
 	Content  string // what the signature covers
+	Times    string // what is said of the request's time
 	Standard bool
 	Snippets []snippet
 }
@@ -86,6 +88,7 @@ func schemes(profile *provider.Profile) ([]schemeView, error) {
 		if view.Standard {
 			view.Content = "{webhook-id}.{webhook-timestamp}.{body}"
 		}
+		view.Times = timesText(spec)
 		var err error
 		if view.Snippets, err = snippetsOf(spec); err != nil {
 			return nil, err
@@ -104,4 +107,18 @@ func slug(name string) string {
 		}
 		return '-'
 	}, strings.ToLower(name))
+}
+
+// timesText says what keeps an old request from being sent again by somebody
+// else.
+func timesText(spec signing.Spec) string {
+	p := schemeParts(spec)
+	switch {
+	case spec.Scheme == schemeStandard, p.Time && p.Covers("t"):
+		return "A time more than five minutes off is refused."
+	case p.Time:
+		return "A time more than five minutes off is refused; the signature does not cover it, so remember what you have seen, too."
+	default:
+		return "No time is sent, so remember what you have seen: somebody who listened could send it again."
+	}
 }

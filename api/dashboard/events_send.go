@@ -158,8 +158,8 @@ func jsonFault(text string) string {
 	if text == "" {
 		return ""
 	}
-	var any json.RawMessage
-	err := json.Unmarshal([]byte(text), &any)
+	var value json.RawMessage
+	err := json.Unmarshal([]byte(text), &value)
 	if err == nil {
 		return ""
 	}

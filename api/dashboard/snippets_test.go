@@ -188,7 +188,7 @@ func runSnippet(t *testing.T, one snippet, cases []snippetCase) []bool {
 	require.NoError(t, os.WriteFile(file, []byte(harness.before+one.Text+harness.last), 0o600))
 	question, err := json.Marshal(cases)
 	require.NoError(t, err)
-	command := exec.CommandContext(t.Context(), harness.tool[0], append(harness.tool[1:], file)...) //nolint:gosec // of the table above
+	command := exec.CommandContext(t.Context(), harness.tool[0], append(harness.tool[1:], file)...)
 	command.Stdin = bytes.NewReader(question)
 	var faults bytes.Buffer
 	command.Stderr = &faults

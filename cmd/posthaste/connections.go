@@ -8,19 +8,20 @@ import (
 )
 
 // connections bounds how many connections a server holds, so that who opens many
-// and sends nothing keeps nobody else out: over the bound, the one that has been
-// without a request for the longest time is closed, and only when all have one,
-// the newest.
+// keeps nobody else out: over the bound, the one that has been without a finished
+// request for the longest time is closed. Whether it has a request under way makes
+// no difference, since anybody can begin one and leave it at that. Who asks and is
+// answered stays.
 type connections struct {
 	most int
 
 	mu    sync.Mutex
-	open  map[net.Conn]*list.Element // nil while it has a request
-	quiet *list.List                 // of net.Conn without a request, the longest first
+	open  map[net.Conn]*list.Element
+	order *list.List // of net.Conn, the one without a finished request for longest first
 }
 
 func newConnections(most int) *connections {
-	return &connections{most: most, open: map[net.Conn]*list.Element{}, quiet: list.New()}
+	return &connections{most: most, open: map[net.Conn]*list.Element{}, order: list.New()}
 }
 
 // changed is the server's ConnState hook.
@@ -30,25 +31,33 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// note keeps the books, and returns a connection that is one too many.
+// note keeps the books, and returns a connection that is one too many. One that
+// was closed for that is no longer in them, whatever is told of it afterwards.
 func (c *connections) note(conn net.Conn, state http.ConnState) net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if place := c.open[conn]; place != nil {
-		c.quiet.Remove(place)
-	}
+	place, known := c.open[conn]
 	switch state {
-	case http.StateNew, http.StateIdle:
-		c.open[conn] = c.quiet.PushBack(conn)
-	case http.StateActive:
-		c.open[conn] = nil
+	case http.StateNew:
+		c.open[conn] = c.order.PushBack(conn)
+	case http.StateIdle:
+		if known {
+			c.order.MoveToBack(place)
+		}
 	case http.StateClosed, http.StateHijacked:
-		delete(c.open, conn)
+		if known {
+			c.forget(place)
+		}
+	case http.StateActive: // it has still to finish
 	}
-	if len(c.open) <= c.most || c.quiet.Len() == 0 {
+	if c.order.Len() <= c.most {
 		return nil
 	}
-	longest := c.quiet.Remove(c.quiet.Front()).(net.Conn)
-	delete(c.open, longest)
-	return longest
+	return c.forget(c.order.Front())
+}
+
+func (c *connections) forget(place *list.Element) net.Conn {
+	conn := c.order.Remove(place).(net.Conn)
+	delete(c.open, conn)
+	return conn
 }

@@ -16,7 +16,7 @@ import (
 // Limits of a connection to us, before any handler sees the request.
 const (
 	readHeaderTimeout = 5 * time.Second  // a client that sends its headers slower means harm
-	readTimeout       = 30 * time.Second // 1 MiB at 35 KB/s
+	readTimeout       = 30 * time.Second // 1 MiB at 35 KB/s; the API wants bodies to come steadily
 	writeTimeout      = 60 * time.Second // past the slowest answer, with its request read
 	idleTimeout       = 2 * time.Minute  // above what load balancers keep, so that they close first
 	maxHeaderBytes    = 32 << 10         // a token and cookies of other applications
@@ -36,15 +36,20 @@ type server struct {
 
 // serveHTTP serves the handler until stop.
 func serveHTTP(listener net.Listener, handler http.Handler, logger *slog.Logger) *server {
+	return serveBounded(listener, handler, logger, maxConnections)
+}
+
+// serveBounded is serveHTTP with a bound of the caller's on connections.
+func serveBounded(listener net.Listener, handler http.Handler, logger *slog.Logger, most int) *server {
 	s := &server{failed: make(chan error, 1), http: &http.Server{
-		Handler:           handler,
+		Handler:           answeringAtOnce(handler),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-		ConnState:         newConnections(maxConnections).changed,
+		ConnState:         newConnections(most).changed,
 	}}
 	go func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
