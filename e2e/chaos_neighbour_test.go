@@ -25,6 +25,7 @@ func neighbourExperiments() []struct {
 		name string
 		run  func(*experiment)
 	}{
+		{"300 events of a neighbour wait for a worker, 20 of ours behind them", backlogAtStart},
 		{"a neighbour whose receiver never answers, 30/s beside 30/s", hangingNeighbour},
 		{"a neighbour with 60 webhooks whose receivers never answer, 60/s beside 30/s", manyHangingWebhooks},
 		{fmt.Sprintf("a neighbour with a backlog of %d events", *backlog), backloggedNeighbour},
@@ -169,4 +170,33 @@ func (au *audited) percentiles(from, to time.Time) (median, p99 time.Duration) {
 	require.NotEmpty(au.t, took)
 	slices.Sort(took)
 	return took[len(took)/2], took[len(took)*99/100]
+}
+
+// backlogAtStart lets events of a busy tenant wait for a worker, and then a few
+// of a quiet one: Temporal's fairness key must let the few through long before
+// the many are done. In the order they came they would be the last.
+func backlogAtStart(x *experiment) {
+	const many, few = 300, 20
+	sys := install(x.t, settings{})
+	sys.start("api").awaitReady()
+	busy, quiet := sys.as(x.t, "busy"), sys.as(x.t, "quiet")
+	rec := newReceiver(x.t, nil)
+	busy.createWebhook(rec.URL + "/busy")
+	quiet.createWebhook(rec.URL + "/quiet")
+	for range many {
+		busy.enqueue(paid)
+	}
+	for range few {
+		quiet.enqueue(paid)
+	}
+	sys.start("worker", fmt.Sprintf("POSTHASTE_HTTP_ADDR=127.0.0.1:%d", freePort()), "POSTHASTE_FAST_SLOTS=16")
+	lastQuiet := 0
+	for i, a := range rec.await(many+few, 90*time.Second) {
+		if a.path == "/quiet" {
+			lastQuiet = i + 1
+		}
+	}
+	x.row.Accepted, x.row.Held = many+few, true
+	x.row.Seen = fmt.Sprintf("our last arrived as number %d of %d", lastQuiet, many+few)
+	require.Less(x.t, lastQuiet, many, "the quiet tenant's last event")
 }

@@ -34,34 +34,6 @@ func (s *temporalServer) writes(t *testing.T, operation string) int {
 	return int(total)
 }
 
-// TestBacklogOfOneTenantDoesNotHoldUpAnother lets events of a busy tenant wait
-// for a worker, and then a few of a quiet one: Temporal's fairness key must let
-// the few through long before the many are done.
-func TestBacklogOfOneTenantDoesNotHoldUpAnother(t *testing.T) {
-	t.Parallel()
-	sys := install(t, settings{})
-	sys.start("api").awaitReady()
-	busy, quiet := sys.as(t, "busy"), sys.as(t, "quiet")
-	rec := newReceiver(t, nil)
-	busy.createWebhook(rec.URL + "/busy")
-	quiet.createWebhook(rec.URL + "/quiet")
-	const many, few = 300, 20
-	for range many {
-		busy.enqueue(paid)
-	}
-	for range few {
-		quiet.enqueue(paid)
-	}
-	sys.start("worker", fmt.Sprintf("POSTHASTE_HTTP_ADDR=127.0.0.1:%d", freePort()), "POSTHASTE_FAST_SLOTS=16")
-	lastQuiet := 0
-	for i, a := range rec.await(many+few, 60*time.Second) {
-		if a.path == "/quiet" {
-			lastQuiet = i
-		}
-	}
-	require.Less(t, lastQuiet, many*19/20, "the quiet tenant's last event arrived as number %d of %d", lastQuiet, many+few)
-}
-
 // TestRateLimitHoldsAcrossProcesses has two processes deliver to one webhook.
 func TestRateLimitHoldsAcrossProcesses(t *testing.T) {
 	t.Parallel()

@@ -97,6 +97,7 @@ type deliveryView struct {
 	Shown    *models.Attempt // nil when there was none yet
 	signed   []string        // canonical names of the headers that prove who sent it
 	Here     string
+	asked    int64 // when a person asked for it to be sent, in Unix milliseconds; 0 = not lately
 }
 
 // signature tells whether a header is part of the proof of who sent the request.
@@ -116,6 +117,7 @@ func (p *deliveryPages) show(c *gin.Context) error {
 	}
 	tenant := viewerOf(c).Tenant
 	view := deliveryView{Here: c.Request.URL.RequestURI()}
+	view.asked, _ = strconv.ParseInt(c.Query("asked"), 10, 64) // none is 0
 	if view.Delivery, view.Attempts, err = p.store.Delivery(c.Request.Context(), tenant, id); err != nil {
 		return err
 	}
@@ -153,7 +155,14 @@ func (p *deliveryPages) retry(c *gin.Context) error {
 		return err
 	}
 	err = p.ask(c, http.MethodPost, "/api/deliveries/"+id+"/retry", nil, nil)
-	return p.answered(c, deliveryPath(id), err, "It is being sent.")
+	asked := strconv.FormatInt(p.Now().UnixMilli(), 10)
+	return p.answered(c, deliveryPath(id)+"?asked="+asked, err, "It is being sent.")
+}
+
+// live tells whether the page follows the delivery: it has not settled, or a
+// person has just asked for it and the ledger does not know yet.
+func (v deliveryView) live() bool {
+	return !v.Delivery.State.Settled() || v.asked > v.Delivery.UpdatedAt.UnixMilli()
 }
 
 func deliveryPath(id string) string { return "/deliveries/" + id }

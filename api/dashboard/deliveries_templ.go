@@ -864,7 +864,7 @@ func deliveryDetail(view deliveryView) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = watched("delivery", watch{Live: !view.Delivery.State.Settled(), Here: view.Here}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var35), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = watched("delivery", watch{Live: view.live(), Here: view.Here}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var35), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
