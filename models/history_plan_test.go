@@ -91,6 +91,8 @@ func TestHistoryIsReadAlongIndexes(t *testing.T) {
 func requireIndexed(t *testing.T, plan, name string) {
 	t.Helper()
 	require.Contains(t, plan, "attempts", name)
+	// The default partition is empty: the planner may well read nothing in a row.
+	plan = strings.ReplaceAll(plan, "Seq Scan on attempts_default", "")
 	for _, bad := range []string{"Seq Scan", "Bitmap", "SCAN attempts", "sqlite_autoindex_attempts_1 (webhook_id=?)"} {
 		require.NotContains(t, plan, bad, "%s:\n%s", name, plan)
 	}
