@@ -28,8 +28,6 @@ func TestRetryTakesOverFromATerminatedWorkflow(t *testing.T) {
 		code, _ := sys.call("POST", "/api/deliveries/"+waiting.ID+"/retry", "")
 		return code == http.StatusAccepted
 	})
-	code, a := sys.call("POST", "/api/deliveries/"+waiting.ID+"/retry", "") // and a second click hurts nobody
-	require.Contains(t, []int{http.StatusAccepted, http.StatusConflict}, code, a.raw)
 	sys.awaitStates(event.ID, 20*time.Second, "delivered")
 	require.Len(t, rec.all(), 2)
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // Adopt gives a delivery that has not settled to another workflow, because the
-// one that had it has ended: it goes on where it stands. Asked again by the same
+// one that had it has ended: it goes on where it stands, and is due at once. Asked
+// again by the same
 // workflow, it returns the delivery as it is. Conflict when it has settled, or
 // belongs to a third workflow, meanwhile.
 func (s *Store) Adopt(ctx context.Context, tenant, deliveryID, from, to string) (Delivery, error) {
@@ -27,8 +28,8 @@ func (s *Store) Adopt(ctx context.Context, tenant, deliveryID, from, to string) 
 		case d.WorkflowID != from:
 			return errs.New(errs.Conflict, "The delivery has another workflow by now")
 		}
-		d.WorkflowID, d.UpdatedAt = to, s.now()
-		return tx.Exec("UPDATE deliveries SET workflow_id = ?, updated_at = ? WHERE id = ?", to, moment(d.UpdatedAt), d.ID).Error
+		d.WorkflowID, d.NextAttemptAt, d.UpdatedAt = to, nil, s.now()
+		return tx.Exec("UPDATE deliveries SET workflow_id = ?, next_attempt_at = NULL, updated_at = ? WHERE id = ?", to, moment(d.UpdatedAt), d.ID).Error
 	})
 	if err != nil {
 		return Delivery{}, err
