@@ -136,5 +136,5 @@ func TestAWorkerThatLosesTemporalAlone(t *testing.T) {
 	load.during(5*time.Second, way.cut, way.heal)
 	load.stop(doorAnswer)
 	require.Zero(t, load.refused, "the door has Temporal")
-	load.arrivedOnce(rec, recovery)
+	load.arrivedOnce(rec, 3*recovery) // on a busy machine Temporal hands lost tasks out late
 }
