@@ -4,6 +4,7 @@ GO ?= go
 
 # The tools, pinned here and nowhere else.
 TEMPORAL_CLI_VERSION  = v1.5.1
+TEMPORAL_VERSION      = v1.29.1
 GOLANGCI_LINT_VERSION = v2.15.0
 WORKFLOWCHECK_VERSION = v0.6.0
 GOVULNCHECK_VERSION   = v1.8.0
@@ -11,6 +12,9 @@ GOVULNCHECK_VERSION   = v1.8.0
 GOLANGCI_LINT = bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 WORKFLOWCHECK = bin/workflowcheck-$(WORKFLOWCHECK_VERSION)
 GOVULNCHECK   = bin/govulncheck-$(GOVULNCHECK_VERSION)
+
+TEMPORAL_SERVER   = bin/temporal-server-$(TEMPORAL_VERSION)
+TEMPORAL_SQL_TOOL = bin/temporal-sql-tool-$(TEMPORAL_VERSION)
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
@@ -30,10 +34,10 @@ endef
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check vuln templ golden replay histories fuzz e2e chaos load up down tools clean
+.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check vuln templ golden replay histories fuzz e2e chaos load bench bench-stack bench-stack-down up down tools clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ## ---- build and run
 
@@ -78,6 +82,17 @@ chaos: bin/temporal ## Break everything under load and print what was lost (noth
 
 load: ## Fill a ledger with a webhook of 1,000,000 attempts, to measure with: ARGS="--database-url sqlite://load.db"
 	$(GO) run ./models/modelstest/load $(ARGS)
+
+bench: build bin/temporal ## Measure Posthaste beside the Temporal it runs on: about half an hour; ARGS="--quick" or others are flags of posthaste bench
+	@exec bin/posthaste bench $(ARGS)
+
+BENCH_STACK = TEMPORAL_CLI=bin/temporal TEMPORAL_SERVER=$(TEMPORAL_SERVER) TEMPORAL_SQL_TOOL=$(TEMPORAL_SQL_TOOL) sh deploy/bench/stack.sh
+
+bench-stack: bin/temporal $(TEMPORAL_SERVER) $(TEMPORAL_SQL_TOOL) ## Start Temporal on PostgreSQL to measure with; deploy/bench/stack.sh names its settings
+	@$(BENCH_STACK) up
+
+bench-stack-down: $(TEMPORAL_SQL_TOOL) ## Stop what `make bench-stack` started and drop its databases
+	@$(BENCH_STACK) down
 
 templ: ## Make the Go files of the dashboard's templates
 	$(GO) test -count=1 ./api/dashboard/generate -args -update
@@ -141,6 +156,18 @@ $(GOVULNCHECK): | bin
 	@echo "building govulncheck $(GOVULNCHECK_VERSION), once"
 	$(call watched,GOBIN="$(CURDIR)/bin" $(GO) install -v golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
 	@mv bin/govulncheck $@
+
+# The command that `go install` makes is called server, and sql: a folder of its
+# own, lest it take the place of another.
+$(TEMPORAL_SERVER): | bin
+	@echo "building the Temporal server $(TEMPORAL_VERSION), once; this takes two to five minutes"
+	$(call watched,GOBIN="$(CURDIR)/bin/.temporal-server" $(GO) install -v -ldflags "-s -w" go.temporal.io/server/cmd/server@$(TEMPORAL_VERSION))
+	@mv bin/.temporal-server/server $@ && rmdir bin/.temporal-server
+
+$(TEMPORAL_SQL_TOOL): | bin
+	@echo "building Temporal's SQL tool $(TEMPORAL_VERSION), once"
+	$(call watched,GOBIN="$(CURDIR)/bin/.temporal-sql-tool" $(GO) install -v -ldflags "-s -w" go.temporal.io/server/cmd/tools/sql@$(TEMPORAL_VERSION))
+	@mv bin/.temporal-sql-tool/sql $@ && rmdir bin/.temporal-sql-tool
 
 bin:
 	@mkdir -p bin

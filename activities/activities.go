@@ -27,8 +27,8 @@ type Deps struct {
 	Sender    *send.Sender
 	Meter     Meter
 	UserAgent string // sent with every POST: Posthaste/<version>
-	// FastSlots is how many deliveries the fast lane of this process has under way
-	// at most; one tenant may hold a quarter of them.
+	// FastSlots is how many calls the fast lane of this process has under way at
+	// most, each of one delivery or some; one tenant may hold a quarter of them.
 	FastSlots int
 	// DurableSlots is how many POSTs the durable lane of this process has in
 	// flight at most; one webhook may hold a tenth of them.
@@ -56,7 +56,9 @@ type Activities struct {
 	durable   *slots
 	// The same places, by tenant.
 	fastTenants, durableTenants *slots
-	places                      *places
+	fastCalls                   *slots  // calls of the fast lane, by tenant
+	places                      *places // by webhook
+	tenantPlaces                *places // in the fast lane, by tenant
 	breakers                    *breakers
 	fitness                     *fitness
 	underway                    *underway
@@ -83,9 +85,10 @@ func New(deps Deps) (*Activities, error) {
 		store: deps.Store, providers: deps.Providers, sender: deps.Sender, meter: deps.Meter,
 		userAgent: deps.UserAgent, now: deps.Now, spread: rand.Float64, logger: deps.Logger,
 		fast: newSlots(fastPerWebhook, fastPatience), durable: newSlots(share, 0),
-		fastTenants:    newSlots(max(1, deps.FastSlots/fastTenantShare), 0),
+		fastTenants:    newSlots(max(1, deps.FastSlots/fastTenantShare), fastPatience),
+		fastCalls:      newSlots(max(1, deps.FastSlots/fastTenantShare), 0),
 		durableTenants: newSlots(max(1, deps.DurableSlots/durableTenantShare), 0),
-		places:         newPlaces(deps.Now, rand.Float64), breakers: breakers,
+		places:         newPlaces(deps.Now, rand.Float64, asksPerSecond), tenantPlaces: newPlaces(deps.Now, rand.Float64, tenantAsksPerSecond), breakers: breakers,
 		fitness: newFitness(deps.Now), underway: newUnderway(), faults: newFaults(deps.Now, rand.Float64),
 		tracer: deps.Tracer, propagate: deps.TraceReceivers,
 	}, nil

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"posthaste/errs"
@@ -14,8 +15,11 @@ import (
 // rate limit. A longer wait is Temporal's, at the price of two writes.
 const pacePatience = time.Second
 
-// permit is the right to make one POST. It is released in any case; sent tells
-// what came of a POST that was made.
+// permit is the right to make one POST, and to leave it unrecorded for a moment.
+// Sent tells what came of a POST that was made; in the fast lane it gives the
+// webhook's place back, because the database's time is not the receiver's.
+// Release ends it, in any case: what is not on record yet would be sent again if
+// this process died, so that must stay bounded, too.
 type permit struct {
 	release func()
 	sent    func(send.Result)
@@ -28,13 +32,18 @@ func (a *Activities) admit(ctx context.Context, due models.Due, j job) (permit, 
 	if j.lane == LaneDurable {
 		return a.admitDurably(ctx, due, j.now || due.Delivery.Test)
 	}
+	id := due.Webhook.ID
+	fit := func() bool { return a.fitness.fit(id) }
 	why := DeferredUnfit
-	if a.fitness.fit(due.Webhook.ID) {
+	if fit() {
 		began := a.now()
-		release, full := takeBoth(ctx, a.fastTenants, a.fast, due.Webhook, DeferredFull)
+		places, full := room{a.fast, a.fastTenants, DeferredFull}.take(ctx, due.Webhook, fit)
 		a.meter.WaitedFast(a.now().Sub(began))
-		if release != nil {
-			return permit{release: release, sent: func(result send.Result) { a.noteAnswer(due.Webhook.ID, result) }}, nil, nil
+		if full == "" {
+			return permit{release: places.leave, sent: func(result send.Result) {
+				places.leaveWebhook()
+				a.noteAnswer(id, result)
+			}}, nil, nil
 		}
 		why = full
 	}
@@ -43,20 +52,31 @@ func (a *Activities) admit(ctx context.Context, due models.Due, j job) (permit, 
 	return permit{}, &left, nil
 }
 
-// takeBoth takes a place of the tenant and one of the webhook, or says whose are
-// all in use: a tenant with a hundred webhooks that hang has no more of a lane
-// than one with a few. FullWebhook is what the lane calls a full webhook.
-func takeBoth(ctx context.Context, tenants, webhooks *slots, w models.Webhook, fullWebhook Deferral) (release func(), full Deferral) {
-	leaveTenant, ok := tenants.take(ctx, w.Tenant)
+// placesTaken are a delivery's places in a lane. Each may be left twice.
+type placesTaken struct{ leaveWebhook, leaveTenant func() }
+
+func (p placesTaken) leave() { p.leaveWebhook(); p.leaveTenant() }
+
+// room is what a lane has for POSTs in flight.
+type room struct {
+	webhooks, tenants *slots
+	full              Deferral // what the lane calls a webhook that has all its places in use
+}
+
+// take takes a place of the webhook and one of the tenant, or says whose are all
+// in use: a tenant with a hundred webhooks that hang has no more of a lane than
+// one with a few. Who waits for the webhook holds nothing of the tenant's.
+func (r room) take(ctx context.Context, w models.Webhook, worth func() bool) (placesTaken, Deferral) {
+	leaveWebhook, ok := r.webhooks.take(ctx, w.ID, worth)
 	if !ok {
-		return nil, DeferredTenant
+		return placesTaken{}, r.full
 	}
-	leaveWebhook, ok := webhooks.take(ctx, w.ID)
+	leaveTenant, ok := r.tenants.take(ctx, w.Tenant, worth)
 	if !ok {
-		leaveTenant()
-		return nil, fullWebhook
+		leaveWebhook()
+		return placesTaken{}, DeferredTenant
 	}
-	return func() { leaveWebhook(); leaveTenant() }, ""
+	return placesTaken{sync.OnceFunc(leaveWebhook), sync.OnceFunc(leaveTenant)}, ""
 }
 
 // admitDurably asks for the tenant's and the webhook's share of the lane, then its rate limit,
@@ -68,31 +88,35 @@ func (a *Activities) admitDurably(ctx context.Context, due models.Due, asked boo
 		refusal := deferred(due.Delivery, wait, why)
 		return permit{}, &refusal, nil
 	}
-	release, full := takeBoth(ctx, a.durableTenants, a.durable, due.Webhook, DeferredShare)
-	if release == nil {
+	places, full := room{a.durable, a.durableTenants, DeferredShare}.take(ctx, due.Webhook, nil)
+	if full != "" {
 		return away(full, a.places.next(id, 0), "its webhook, or its tenant, has its share of the durable lane in flight")
 	}
 	if limit := due.Webhook.MaxPerSecond; limit > 0 && !asked {
 		wait, err := a.pace(ctx, due, limit)
 		switch {
 		case errs.Is(err, errs.NotFound):
-			release()
+			places.leave()
 			gone := deleted(due.Delivery.ID)
 			return permit{}, &gone, nil
 		case err != nil:
-			release()
+			places.leave()
 			return permit{}, nil, fmt.Errorf("take a slot of webhook %s: %w", id, err)
 		case wait > 0:
-			release()
+			places.leave()
 			return away(DeferredRateLimit, min(wait, longestDeferral), fmt.Sprintf("its webhook takes %d a second; its turn comes", limit))
 		}
 	}
 	if a.fitness.hangs(id) {
 		a.breakers.trip(id)
 	}
+	if a.fitness.crowded(id) && !asked {
+		places.leave()
+		return away(DeferredShare, a.places.next(id, turnStep), "its webhook has answered none of the POSTs that are under way")
+	}
 	probe, wait := a.breakers.allow(id)
 	if wait > 0 && !asked {
-		release()
+		places.leave()
 		return away(DeferredBreaker, a.places.next(id, wait), "its webhook does not answer; waits for a probe to be answered")
 	}
 	return permit{
@@ -100,7 +124,7 @@ func (a *Activities) admitDurably(ctx context.Context, due models.Due, asked boo
 			if probe {
 				a.breakers.probed(id)
 			}
-			release()
+			places.leave()
 		},
 		sent: func(result send.Result) {
 			a.places.ended(id)

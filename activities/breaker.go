@@ -54,7 +54,7 @@ func (b *breakers) allow(webhookID string) (probe bool, wait time.Duration) {
 	if !known || w.silent < tripAfter {
 		return false, 0
 	}
-	if left := w.openUntil.Sub(b.now()); left > 0 {
+	if left := w.left(b.now()); left > 0 {
 		return false, left
 	}
 	if w.probing >= probesAtOnce {
@@ -62,6 +62,25 @@ func (b *breakers) allow(webhookID string) (probe bool, wait time.Duration) {
 	}
 	w.probing++
 	return true, 0
+}
+
+// wait returns how long the webhook is still to be left alone; 0 = it may be
+// asked for a permit.
+func (b *breakers) wait(webhookID string) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w, known := b.webhooks[webhookID]; known {
+		return w.left(b.now())
+	}
+	return 0
+}
+
+// left is how long an open breaker still keeps everything away.
+func (w *breaker) left(now time.Time) time.Duration {
+	if w.silent < tripAfter {
+		return 0
+	}
+	return max(0, w.openUntil.Sub(now))
 }
 
 // trip opens the breaker of a webhook that hangs before its timeouts tell.

@@ -27,9 +27,27 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 		return a.deliverDurably(ctx, in)
 	}
 	if !in.Since.IsZero() && a.now().Sub(in.Since) > staleTask {
-		a.meter.Deferred(LaneFast, DeferredLate)
-		return DeliverResult{}, nil // they are left as they are, to the durable lane
+		return a.leaveAll(in, DeferredLate)
 	}
+	leave, ok := a.fastCalls.take(ctx, in.Tenant, nil)
+	if !ok {
+		return a.leaveAll(in, DeferredTenant)
+	}
+	defer leave()
+	return a.deliverFast(ctx, in)
+}
+
+// leaveAll leaves all deliveries of the fast lane as they are, to the durable
+// lane.
+func (a *Activities) leaveAll(in DeliverInput, why Deferral) (DeliverResult, error) {
+	for range in.Deliveries {
+		a.meter.Deferred(LaneFast, why)
+	}
+	return DeliverResult{}, nil
+}
+
+// deliverFast makes one attempt of each delivery, side by side.
+func (a *Activities) deliverFast(ctx context.Context, in DeliverInput) (DeliverResult, error) {
 	free, end := a.underway.begin(in.Deliveries)
 	defer end()
 	for range len(in.Deliveries) - len(free) {
@@ -48,6 +66,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 			if err != nil {
 				a.logger.WarnContext(ctx, "delivery left to the durable lane", "delivery", j.ref.DeliveryID, "error", err)
 			}
+			a.tenantPlaces.ended(in.Tenant)
 			result.Deliveries[i] = standing.Attempted
 		})
 	}

@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +18,10 @@ const (
 	// answered none meanwhile, hangs. One that is merely slow answers some.
 	hangingPosts = 32
 	hangingFor   = 10 * time.Second
+	// A webhook gets no more than this many POSTs in flight before it has answered
+	// one of them: what hangs costs a sign of life every few seconds, to Temporal and
+	// to the ledger, until its timeout.
+	unansweredPosts = 64
 	// fitnessKept bounds the memory: past this many webhooks, those with nothing
 	// in flight are forgotten and start afresh.
 	fitnessKept = 20_000
@@ -36,11 +39,12 @@ type fitness struct {
 
 // form is how one webhook is doing.
 type form struct {
-	took     []time.Duration // the latest attempts, oldest first
-	failed   bool            // the latest attempt
-	answered time.Time       // when an attempt was last answered, however
+	slow     []bool    // whether each of the latest attempts took too long, oldest first
+	failed   bool      // the latest attempt
+	answered time.Time // when an attempt was last answered, however
 	inFlight map[uint64]time.Time
 	next     uint64
+	begun    int // POSTs since an attempt was last answered
 }
 
 func newFitness(now func() time.Time) *fitness {
@@ -60,17 +64,18 @@ func (f *fitness) begin(webhookID string) (end func(webhook.Outcome)) {
 	began, id := f.now(), w.next
 	w.inFlight[id] = began
 	w.next++
+	w.begun++
 	return func(o webhook.Outcome) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(w.inFlight, id)
 		w.failed = o.Kind != webhook.Delivered
 		if !silence(o) {
-			w.answered = f.now()
+			w.answered, w.begun = f.now(), 0
 		}
-		w.took = append(w.took, f.now().Sub(began))
-		if len(w.took) > fitnessSample {
-			w.took = w.took[1:]
+		w.slow = append(w.slow, f.now().Sub(began) > slowAfter)
+		if len(w.slow) > fitnessSample {
+			w.slow = w.slow[1:]
 		}
 	}
 }
@@ -84,7 +89,7 @@ func (f *fitness) fit(webhookID string) bool {
 	if !known {
 		return true
 	}
-	if w.failed || percentile95(w.took) > slowAfter {
+	if w.failed || w.isSlow() {
 		return false
 	}
 	now := f.now()
@@ -94,6 +99,15 @@ func (f *fitness) fit(webhookID string) bool {
 		}
 	}
 	return true
+}
+
+// crowded reports that a webhook has as many POSTs in flight as it may have while
+// it answers none.
+func (f *fitness) crowded(webhookID string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w, known := f.webhooks[webhookID]
+	return known && min(w.begun, len(w.inFlight)) >= unansweredPosts
 }
 
 // hangs reports that a webhook has many POSTs in flight and has answered none
@@ -129,10 +143,14 @@ func (f *fitness) makeRoom() {
 	}
 }
 
-func percentile95(took []time.Duration) time.Duration {
-	if len(took) == 0 {
-		return 0
+// isSlow reports that the 95th percentile of the latest attempts is above
+// slowAfter.
+func (w *form) isSlow() bool {
+	slow := 0
+	for _, s := range w.slow {
+		if s {
+			slow++
+		}
 	}
-	sorted := slices.Sorted(slices.Values(took))
-	return sorted[(len(sorted)*95-1)/100]
+	return slow > len(w.slow)*5/100
 }

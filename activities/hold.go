@@ -31,16 +31,19 @@ const HeartbeatTimeout = holdFor
 // ledger are told apart from each other: one that does not answer must not keep
 // the word from the other.
 func (a *Activities) hold(ctx context.Context, d models.Delivery) (release func()) {
-	ctx, release = context.WithCancel(context.WithoutCancel(ctx))
-	go repeatedly(ctx, func() { activity.RecordHeartbeat(ctx) }) // does nothing in the fast lane
-	go repeatedly(ctx, func() { a.noteHold(ctx, d) })
-	return release
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	late := time.AfterFunc(holdEvery, func() {
+		go repeatedly(ctx, func() { activity.RecordHeartbeat(ctx) }) // does nothing in the fast lane
+		repeatedly(ctx, func() { a.noteHold(ctx, d) })
+	})
+	return func() { late.Stop(); cancel() }
 }
 
 func repeatedly(ctx context.Context, do func()) {
 	tick := time.NewTicker(holdEvery)
 	defer tick.Stop()
 	for {
+		do()
 		select {
 		case <-ctx.Done():
 			return

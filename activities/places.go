@@ -10,6 +10,12 @@ const (
 	// come back and ask again, at the least. Each costs the Temporal server two
 	// writes, and every webhook in trouble adds its own.
 	asksPerSecond = 20
+	// silentAsksPerSecond is the same for a webhook that does not answer: no more
+	// than a probe or two get through, so that nearly every ask is in vain.
+	silentAsksPerSecond = 5
+	// tenantAsksPerSecond is the same for the deliveries of a tenant that has its
+	// share of the fast lane: they come back in slices, and are many.
+	tenantAsksPerSecond = 1000
 	// askMore is how much faster they ask than the webhook's attempts end, so
 	// that a slow receiver which answers never waits for us.
 	askMore = 1.25
@@ -33,6 +39,7 @@ const (
 type places struct {
 	now      func() time.Time
 	spread   func() float64
+	least    float64 // who come back in a second, at the least
 	mu       sync.Mutex
 	webhooks map[string]*line
 }
@@ -40,17 +47,18 @@ type places struct {
 // line is the queue of one webhook.
 type line struct {
 	last      time.Time // the place that was given out last
+	turn      time.Time // the turn under a rate limit that was given out last
 	counting  time.Time // since when ended counts
 	ended     int
 	perSecond float64 // attempts that ended, in the window before
 }
 
-func newPlaces(now func() time.Time, spread func() float64) *places {
-	return &places{now: now, spread: spread, webhooks: map[string]*line{}}
+func newPlaces(now func() time.Time, spread func() float64, least float64) *places {
+	return &places{now: now, spread: spread, least: least, webhooks: map[string]*line{}}
 }
 
 // next returns how long the next delivery of the webhook stays away, at least
-// for so long.
+// for so long: the time for which a webhook that does not answer is left alone.
 func (p *places) next(webhookID string, atLeast time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,16 +66,45 @@ func (p *places) next(webhookID string, atLeast time.Duration) time.Duration {
 	l := p.line(webhookID, now)
 	l.roll(now)
 	first := now.Add(max(atLeast, shortestDeferral))
-	place := l.last.Add(time.Duration(float64(time.Second) / max(asksPerSecond, askMore*l.perSecond)))
+	rate := max(p.least, askMore*l.perSecond)
+	if atLeast > 0 {
+		rate = silentAsksPerSecond
+	}
+	place := l.last.Add(time.Duration(float64(time.Second) / rate))
 	if place.Before(first) {
 		place = first
 	}
 	if place.Sub(now) > longestDeferral {
-		// The line is full. Whoever comes now mixes with its second half.
-		return longestDeferral/2 + time.Duration(p.spread()*float64(longestDeferral/2))
+		return p.somewhere()
 	}
 	l.last = place
 	return place.Sub(now)
+}
+
+// paced returns how long it will be until a new delivery's turn under a rate
+// limit comes, as far as this process can tell, and false when the line is full.
+// Other processes have deliveries of the webhook too: the ledger's slots are what
+// holds the limit.
+func (p *places) paced(webhookID string, perSecond int) (time.Duration, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	l := p.line(webhookID, now)
+	turn := l.turn.Add(time.Second / time.Duration(perSecond))
+	if turn.Before(now) {
+		turn = now
+	}
+	if turn.Sub(now) > longestDeferral {
+		return 0, false
+	}
+	l.turn = turn
+	return turn.Sub(now), true
+}
+
+// somewhere is the place of whoever meets a full line: they mix with its second
+// half.
+func (p *places) somewhere() time.Duration {
+	return longestDeferral/2 + time.Duration(p.spread()*float64(longestDeferral/2))
 }
 
 // ended notes the end of an attempt: a place in the lane is free again.
@@ -96,7 +133,7 @@ func (p *places) line(webhookID string, now time.Time) *line {
 	}
 	if len(p.webhooks) >= linesKept {
 		for id, l := range p.webhooks {
-			if l.last.Before(now) {
+			if l.last.Before(now) && l.turn.Before(now) {
 				delete(p.webhooks, id)
 			}
 		}

@@ -14,7 +14,7 @@ func (c *clock) now() time.Time { return c.at }
 
 func newLine() (*clock, *places) {
 	c := &clock{time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	return c, newPlaces(c.now, func() float64 { return 0.5 })
+	return c, newPlaces(c.now, func() float64 { return 0.5 }, asksPerSecond)
 }
 
 func TestEachGetsTheNextPlace(t *testing.T) {

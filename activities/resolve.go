@@ -18,7 +18,8 @@ import (
 // workflow run is reported as a duplicate, and nothing is made for it.
 func (a *Activities) ResolveSubscriptions(ctx context.Context, in ResolveInput) (ResolveResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
-	match, err := a.matcher(in.Events)
+	turns := a.newTurns()
+	match, err := a.matcher(in.Events, turns)
 	if err != nil {
 		return ResolveResult{}, temporalError(err)
 	}
@@ -35,8 +36,12 @@ func (a *Activities) ResolveSubscriptions(ctx context.Context, in ResolveInput) 
 		return ResolveResult{}, temporalError(fmt.Errorf("resolve %d events: %w", len(in.Events), err))
 	}
 	result := ResolveResult{Events: make([]Resolved, 0, len(resolved))}
+	left := RunSize // what this run still handles itself
 	for _, event := range resolved {
-		result.Events = append(result.Events, plan(event))
+		planned := plan(event, left)
+		turns.give(event.Deliveries, planned.Deliveries)
+		left -= len(planned.Deliveries)
+		result.Events = append(result.Events, planned)
 	}
 	failpoint.Here(failpoint.AfterResolve)
 	return result, nil
@@ -58,7 +63,7 @@ func (a *Activities) ReadPage(ctx context.Context, in PageInput) (PageResult, er
 // matcher returns which of a tenant's webhooks want an event, by the rules of
 // its provider. What could go wrong goes wrong here, before the ledger's
 // transaction begins.
-func (a *Activities) matcher(events []Event) (func(models.Event, []models.Webhook) []models.Match, error) {
+func (a *Activities) matcher(events []Event, turns *turns) (func(models.Event, []models.Webhook) []models.Match, error) {
 	wire := make(map[string]*Event, len(events))
 	profiles := make(map[string]*provider.Profile, 1)
 	for i := range events {
@@ -78,6 +83,7 @@ func (a *Activities) matcher(events []Event) (func(models.Event, []models.Webhoo
 		for i := range webhooks {
 			if match, wanted := a.match(profile, wire[event.ID], &webhooks[i]); wanted {
 				matches = append(matches, match)
+				turns.note(&webhooks[i])
 			}
 		}
 		return matches
@@ -116,10 +122,11 @@ func (a *Activities) match(profile *provider.Profile, event *Event, candidate *m
 	return match, true
 }
 
-// plan tells the workflow what to do for one event.
-func plan(event models.ResolvedEvent) Resolved {
+// plan tells the workflow what to do for one event. It handles so many more
+// deliveries itself.
+func plan(event models.ResolvedEvent, left int) Resolved {
 	result := Resolved{EventID: event.EventID, Duplicate: event.Duplicate}
-	if len(event.Deliveries) > PageSize {
+	if len(event.Deliveries) > min(PageSize, left) {
 		for i := 0; i < len(event.Deliveries); i += PageSize {
 			after := ""
 			if i > 0 {

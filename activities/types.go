@@ -44,6 +44,9 @@ type Planned struct {
 	State          State  `json:"state"`
 	Lane           Lane   `json:"lane,omitempty"` // empty when there is nothing to do
 	TimeoutSeconds int    `json:"timeoutSeconds,omitempty"`
+	// StartInSeconds is how long a new delivery waits for its turn before it is
+	// tried at all, in either lane.
+	StartInSeconds int `json:"startInSeconds,omitempty"`
 }
 
 // ResolveInput asks which webhooks want these events.
@@ -65,10 +68,14 @@ type Resolved struct {
 	Pages      []string  `json:"pages,omitempty"` // for each page, the delivery id it starts after
 }
 
-// PageSize is how many deliveries one workflow run handles itself. Temporal
-// advises at most 500 pending activities in a run and holds 2,000; 100 keeps a
-// run's history under 700 events even when every delivery is retried.
+// PageSize is how many deliveries of one event a workflow run handles itself: its
+// history stays under 700 events even when every one is retried.
 const PageSize = 100
+
+// RunSize is how many deliveries a run handles itself whose events are many; the
+// events after that have pages too. Temporal holds 2,000 pending activities in a
+// run, and warns of a history of 10,240 events.
+const RunSize = 1000
 
 // PageInput asks for one page of an event's deliveries.
 type PageInput struct {

@@ -7,9 +7,9 @@ import (
 	"net/http"
 
 	"posthaste/errs"
+	"posthaste/webhook"
 
 	"github.com/gin-gonic/gin"
-	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -18,9 +18,6 @@ const (
 	// maxBatchBytes bounds the whole batch: 1,000 events of 8 KiB. One event in
 	// it has the bound of an event sent alone.
 	maxBatchBytes = 8 << 20
-	// batchStarts is how many events of one batch are started at once: enough
-	// to keep Temporal busy, few enough that other requests get their turn.
-	batchStarts = 16
 )
 
 // batchResult is what became of one event of a batch: accepted with its id, or
@@ -55,25 +52,70 @@ func (h *events) createBatch(c *gin.Context) error {
 	if admitted == 0 {
 		return refusal
 	}
-	results := make([]acceptedBody, len(members))
-	failures := make([]error, len(members))
+	b := batch{members: make([]batchMember, len(members))}
 	for i := admitted; i < len(members); i++ {
-		failures[i] = refusal
+		b.members[i].err = refusal
 	}
-	var starting errgroup.Group
-	starting.SetLimit(batchStarts)
 	for i, member := range members[:admitted] {
-		starting.Go(func() error {
-			ownKey := ""
-			if key != "" {
-				ownKey = fmt.Sprintf("%s/%d", key, i)
-			}
-			results[i], failures[i] = h.acceptMember(c.Request.Context(), member, tenantOf(c), ownKey)
-			return nil
-		})
+		b.members[i].event, b.members[i].err = h.readMember(member, tenantOf(c), keyOfMember(key, i))
 	}
-	_ = starting.Wait() // the functions return no error: each event has its own
-	return h.answerBatch(c, results, failures)
+	h.acceptBatch(c.Request.Context(), &b)
+	return b.answer(c)
+}
+
+// keyOfMember is the key of one event of a batch that has a key. It can be no key
+// of an event sent alone, which has visible characters only.
+func keyOfMember(key string, place int) string {
+	if key == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s\x00%d", key, place)
+}
+
+// batch is a request's events and what became of each.
+type batch struct{ members []batchMember }
+
+type batchMember struct {
+	event  webhook.Event
+	answer acceptedBody
+	err    error
+	told   bool // what became of it is known
+}
+
+// open returns the places of the events of which it is not known yet what becomes
+// of them, and the events.
+func (b *batch) open() (places []int, events []webhook.Event) {
+	for i := range b.members {
+		if m := &b.members[i]; m.err == nil && !m.told {
+			places, events = append(places, i), append(events, m.event)
+		}
+	}
+	return places, events
+}
+
+func (m *batchMember) tell(answer acceptedBody, err error) {
+	m.answer, m.err, m.told = answer, err, true
+}
+
+// acceptBatch hands the events that are good to Temporal, unless they are there
+// already.
+func (h *events) acceptBatch(ctx context.Context, b *batch) {
+	places, events := b.open()
+	earlier, err := h.earlier(ctx, events)
+	for _, i := range places {
+		if err != nil {
+			b.members[i].tell(acceptedBody{}, err)
+		} else if before, ok := earlier[b.members[i].event.ID]; ok {
+			b.members[i].tell(repeated(b.members[i].event, before))
+		}
+	}
+	places, events = b.open()
+	if len(events) == 0 {
+		return
+	}
+	for i, started := range h.starter.DeliverEvents(ctx, events) {
+		b.members[places[i]].tell(h.accepted(events[i], started.Accepted, started.Err))
+	}
 }
 
 // readBatch takes the list of events apart; what each holds is its own matter.
@@ -96,47 +138,46 @@ func (m *rawMember) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-func (h *events) acceptMember(ctx context.Context, text rawMember, tenant, key string) (acceptedBody, error) {
+// readMember makes an event of one member of a batch, or says what is wrong with
+// it.
+func (h *events) readMember(text rawMember, tenant, key string) (webhook.Event, error) {
 	if int64(len(text)) > h.maxBytes {
-		return acceptedBody{}, &http.MaxBytesError{Limit: h.maxBytes}
+		return webhook.Event{}, &http.MaxBytesError{Limit: h.maxBytes}
 	}
 	body := parseObject(text, "", map[string]string{})
 	if body == nil {
-		return acceptedBody{}, errs.New(errs.Invalid, "An event must be a JSON object")
+		return webhook.Event{}, errs.New(errs.Invalid, "An event must be a JSON object")
 	}
-	event, err := h.read(body, tenant, key)
-	if err != nil {
-		return acceptedBody{}, err
-	}
-	return h.accept(ctx, event)
+	return h.read(body, tenant, key)
 }
 
-// answerBatch answers 202 with every result. When not one event could be taken
+// answer answers 202 with every result. When not one event could be taken
 // because a part is down, or for that and the tenant's limit, the whole request
 // is answered so.
-func (h *events) answerBatch(c *gin.Context, results []acceptedBody, failures []error) error {
-	list := make([]batchResult, len(results))
+func (b *batch) answer(c *gin.Context) error {
+	list := make([]batchResult, len(b.members))
 	var down error
 	var ours []error
 	later := 0
-	for i, err := range failures {
-		if err == nil {
-			list[i] = batchResult{ID: results[i].ID, Status: results[i].Status, Duplicate: &results[i].Duplicate}
+	for i := range b.members {
+		m := &b.members[i]
+		if m.err == nil {
+			list[i] = batchResult{ID: m.answer.ID, Status: m.answer.Status, Duplicate: &m.answer.Duplicate}
 			continue
 		}
-		wire, shown := wireOf(err)
+		wire, shown := wireOf(m.err)
 		list[i] = batchResult{Status: "refused", Code: wire.code, Message: shown.Message, Errors: shown.Fields}
 		if shown.Code == errs.Unavailable {
-			down = err
+			down = m.err
 		}
 		if shown.Code == errs.Unavailable || shown.Code == errs.RateLimited {
 			later++
 		}
 		if shown.Code == errs.Unavailable || shown.Code == errs.Internal {
-			ours = append(ours, fmt.Errorf("event %d: %w", i, err))
+			ours = append(ours, fmt.Errorf("event %d: %w", i, m.err))
 		}
 	}
-	if down != nil && later == len(results) {
+	if down != nil && later == len(list) {
 		return down
 	}
 	if len(ours) > 0 {

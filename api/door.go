@@ -149,11 +149,21 @@ func (d *door) bucket(ctx context.Context, tenant string, now time.Time) (*rate.
 
 // tenant returns the tenant as it is, or as it was some seconds ago.
 func (d *door) tenant(ctx context.Context, id string) models.Tenant {
-	if known, found := d.tenants.get(id); found && d.now().Before(known.until) {
-		return known.Tenant
+	if known, fresh := d.fresh(id); fresh {
+		return known
 	}
-	loaded, _, _ := d.loading.Do(id, func() (any, error) { return d.load(ctx, id), nil })
+	loaded, _, _ := d.loading.Do(id, func() (any, error) {
+		if known, fresh := d.fresh(id); fresh { // another read ended since we looked
+			return known, nil
+		}
+		return d.load(ctx, id), nil
+	})
 	return loaded.(models.Tenant)
+}
+
+func (d *door) fresh(id string) (models.Tenant, bool) {
+	known, found := d.tenants.get(id)
+	return known.Tenant, found && d.now().Before(known.until)
 }
 
 // load reads the tenant. A read that fails counts as one too, so that not every

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"posthaste/errs"
+	"posthaste/models"
 	"posthaste/webhook"
 	"posthaste/webhook/payload"
 	"posthaste/workflows"
@@ -14,11 +15,12 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// eventStarter makes an event durable. It returns errs.Conflict when the id
-// stands for an event with another BodyHash, and errs.Unavailable when Temporal
-// cannot take it now.
+// eventStarter makes events durable, one or many. It returns errs.Conflict when
+// the id stands for an event with another BodyHash, and errs.Unavailable when
+// Temporal cannot take it now.
 type eventStarter interface {
 	DeliverEvent(ctx context.Context, event webhook.Event) (workflows.Accepted, error)
+	DeliverEvents(ctx context.Context, events []webhook.Event) []workflows.Started
 }
 
 // Bounds of an event's own members; data has the body's bound.
@@ -27,6 +29,8 @@ const (
 	maxAttributeChars = 256
 	maxListIDs        = 1000
 )
+
+const statusAccepted = "accepted"
 
 // acceptedBody says under which id an event was taken.
 type acceptedBody struct {
@@ -65,28 +69,50 @@ func (h *events) create(c *gin.Context) error {
 	return respond(c, http.StatusAccepted, accepted)
 }
 
-// accept hands the event to Temporal. A keyed event is looked up first: the
-// ledger remembers longer than Temporal does.
+// accept hands the event to Temporal, unless it is there already.
 func (h *events) accept(ctx context.Context, event webhook.Event) (acceptedBody, error) {
-	answer := acceptedBody{ID: event.ID, Status: "accepted"}
-	if event.BodyHash != "" {
-		earlier, err := h.known.event(ctx, event.Tenant, event.ID)
-		switch {
-		case err == nil && earlier.BodyHash != event.BodyHash:
-			return acceptedBody{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
-		case err == nil:
-			answer.Duplicate = true
-			return answer, nil
-		case !errs.Is(err, errs.NotFound):
-			return acceptedBody{}, err
-		}
+	earlier, err := h.earlier(ctx, []webhook.Event{event})
+	if err != nil {
+		return acceptedBody{}, err
+	}
+	if before, ok := earlier[event.ID]; ok {
+		return repeated(event, before)
 	}
 	started, err := h.starter.DeliverEvent(ctx, event)
-	if err == nil && !started.Duplicate {
+	return h.accepted(event, started, err)
+}
+
+// earlier returns those of the events that were accepted before. Events with
+// keys are looked up first, all or none have one: the ledger remembers longer
+// than Temporal does.
+func (h *events) earlier(ctx context.Context, events []webhook.Event) (map[string]models.Event, error) {
+	if len(events) == 0 || events[0].BodyHash == "" {
+		return nil, nil
+	}
+	ids := make([]string, len(events))
+	for i := range events {
+		ids[i] = events[i].ID
+	}
+	return h.known.events(ctx, events[0].Tenant, ids)
+}
+
+// repeated answers for an event whose key was used before.
+func repeated(event webhook.Event, before models.Event) (acceptedBody, error) {
+	if before.BodyHash != event.BodyHash {
+		return acceptedBody{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
+	}
+	return acceptedBody{ID: event.ID, Status: statusAccepted, Duplicate: true}, nil
+}
+
+// accepted answers for an event that Temporal was given.
+func (h *events) accepted(event webhook.Event, started workflows.Accepted, err error) (acceptedBody, error) {
+	if err != nil {
+		return acceptedBody{}, err
+	}
+	if !started.Duplicate {
 		h.meter.Accepted(event.Provider)
 	}
-	answer.Duplicate = started.Duplicate
-	return answer, err
+	return acceptedBody{ID: event.ID, Status: statusAccepted, Duplicate: started.Duplicate}, nil
 }
 
 // read makes an event of a request's body, or says everything that is wrong

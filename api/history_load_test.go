@@ -43,7 +43,7 @@ func TestLongHistory(t *testing.T) {
 	hooks, err := store.Webhooks(t.Context(), models.WebhookFilter{Tenant: w.tenant})
 	require.NoError(t, err)
 	require.NotEmpty(t, hooks.Items)
-	id := hooks.Items[0].ID
+	id := hooks.Items[len(hooks.Items)-1].ID // the one that was loaded; others may be beside it
 	token := w.token(t, w.tenant)
 
 	get := func(url string) (time.Duration, []byte) {
@@ -56,6 +56,11 @@ func TestLongHistory(t *testing.T) {
 		require.Equal(t, http.StatusOK, recorder.Code, recorder.Body)
 		return took, recorder.Body.Bytes()
 	}
+	var fresh []time.Duration
+	for range 20 {
+		fresh = append(fresh, freshPage(t, w.tenant, id))
+	}
+	tell(t, "first page of a connection", fresh, nil)
 	yes, no := true, false
 	for _, q := range []struct {
 		query string
@@ -102,6 +107,19 @@ func TestLongHistory(t *testing.T) {
 		}
 		tell(t, url, calls, nil)
 	}
+}
+
+// freshPage times the store's first page on a connection that has seen nothing.
+func freshPage(t *testing.T, tenant, id string) time.Duration {
+	t.Helper()
+	store, err := models.Open(t.Context(), models.Options{URL: *loadDatabase, Sealer: modelstest.Sealer(), Now: time.Now})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	start := time.Now()
+	_, err = store.History(t.Context(), models.HistoryFilter{Tenant: tenant, WebhookID: id, Limit: 100})
+	took := time.Since(start)
+	require.NoError(t, err)
+	return took
 }
 
 // tell prints a row of the table: the median around each depth, and the whole.

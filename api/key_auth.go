@@ -55,8 +55,11 @@ func (a *keyAuthenticator) authenticate(ctx context.Context, header http.Header)
 	if len(values) == 0 {
 		return principal{}, false, nil
 	}
-	if len(values) > 1 || !looksLikeKey(values[0]) {
-		return principal{}, true, unauthorized("The %s header holds no key of this server; was it copied whole?", headerAPIKey)
+	if len(values) > 1 {
+		return principal{}, true, unauthorized("Send one %s header", headerAPIKey)
+	}
+	if !looksLikeKey(values[0]) { // said at the dashboard's form too, where nobody knows of headers
+		return principal{}, true, unauthorized("The API key is none of this server; was it copied whole?")
 	}
 	key, err := a.find(ctx, keyHash(values[0]))
 	switch {

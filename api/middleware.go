@@ -99,23 +99,26 @@ func levelOf(route string, status int) slog.Level {
 	}
 }
 
-// recovery turns a panic into a 500 in the usual envelope. The stack goes into
-// the access line through the error.
+// recovery turns a panic into a 500 in the usual envelope.
 func recovery(c *gin.Context) {
-	defer func() {
-		cause := recover()
-		if cause == nil {
-			return
-		}
-		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(cause) //nolint:forbidigo // net/http's own way to drop a connection
-		}
-		err := fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
-		c.Set(keyError, err)
-		c.Abort()
-		if !c.Writer.Written() {
-			writeError(c, err)
-		}
-	}()
+	defer recovered(c, writeError)
 	c.Next()
+}
+
+// recovered, deferred, answers a panic as the fault of ours that it is. The stack
+// goes into the access line through the error.
+func recovered(c *gin.Context, answer func(*gin.Context, error)) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(cause) //nolint:forbidigo // net/http's own way to drop a connection
+	}
+	err := fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+	c.Set(keyError, err)
+	c.Abort()
+	if !c.Writer.Written() {
+		answer(c, err)
+	}
 }

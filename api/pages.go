@@ -57,21 +57,28 @@ func (s *server) enter(c *gin.Context) error {
 }
 
 // handlePage runs the steps of a page up to the first error and shows that one
-// as a page.
+// as a page. A panic is shown as one too; if that cannot be, the middleware
+// answers it.
 func (s *server) handlePage(steps ...func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		defer recovered(c, s.failPage)
 		for _, step := range steps {
 			if err := step(c); err != nil {
 				c.Set(keyError, err)
-				wire, coded := wireOf(err)
-				if wire.status == http.StatusTooManyRequests || wire.status == http.StatusServiceUnavailable {
-					c.Header("Retry-After", retryAfterSeconds(coded.RetryAfter))
-				}
-				s.dashboard.Fail(c, wire.status, coded)
+				s.failPage(c, err)
 				return
 			}
 		}
 	}
+}
+
+// failPage answers with the page of an error.
+func (s *server) failPage(c *gin.Context, err error) {
+	wire, coded := wireOf(err)
+	if wire.status == http.StatusTooManyRequests || wire.status == http.StatusServiceUnavailable {
+		c.Header("Retry-After", retryAfterSeconds(coded.RetryAfter))
+	}
+	s.dashboard.Fail(c, wire.status, coded)
 }
 
 // unknownPage answers a browser with a page where there is no route; everybody

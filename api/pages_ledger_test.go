@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
@@ -260,6 +261,32 @@ func TestChartsOfWebhookAndTenant(t *testing.T) {
 		}
 		setSeededStatus(models.StatusBroken, "too many failures")(t, w)
 		require.Contains(t, b.get(t, "/").body, "Look at these webhooks")
+	})
+}
+
+// TestOverviewFindsTroubleBehindManyWebhooks has the webhooks in trouble be the
+// oldest, a page and more behind those that are well.
+func TestOverviewFindsTroubleBehindManyWebhooks(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		for i, hook := range []models.Webhook{
+			{Name: "Is broken", Status: models.StatusBroken}, {Name: "Has gone", Status: models.StatusGone},
+			{Name: "Is failing", FailingSince: new(testNow)}, {Name: "Is paused", Status: models.StatusPaused, FailingSince: new(testNow)},
+		} {
+			hook.URL = fmt.Sprintf("https://old.acme.dev/%d", i)
+			w.addWebhook(t, w.tenant, hook)
+		}
+		for i := range models.MaxPage + 1 {
+			w.addWebhook(t, w.tenant, models.Webhook{URL: fmt.Sprintf("https://new.acme.dev/%d", i)})
+		}
+		got := signedIn(t, w).get(t, "/")
+		require.Equal(t, http.StatusOK, got.status)
+		_, found, _ := strings.Cut(got.body, "Look at these webhooks")
+		found, _, _ = strings.Cut(found, "</section>")
+		for _, name := range []string{"Is broken", "Has gone", "Is failing"} {
+			require.Equal(t, 1, strings.Count(found, name), name)
+		}
+		require.Equal(t, 3, strings.Count(found, `class="row-link"`))
 	})
 }
 

@@ -238,11 +238,18 @@ func TestSession(t *testing.T) {
 
 		kept := b.cookies["posthaste_session"]
 		require.Equal(t, http.StatusUnauthorized, w.send(t, "GET", "/api/webhooks", "", map[string]string{"Authorization": "Bearer " + kept}).status)
+		other := newBrowser(w)
+		other.signIn(t, w.ids["key.text"], http.StatusSeeOther)
 		b.post(t, "/sign-out", nil)
 		require.Equal(t, http.StatusSeeOther, b.get(t, "/webhooks").status)
 
-		// A revoked key ends its sessions, also those that were copied.
+		// Signing out ends the session, also where it was copied to, and no other.
 		b.cookies["posthaste_session"] = kept
+		require.Equal(t, http.StatusSeeOther, b.get(t, "/webhooks").status)
+		require.Equal(t, http.StatusOK, other.get(t, "/webhooks").status)
+
+		// A revoked key ends its sessions, also those that were copied.
+		b.cookies["posthaste_session"] = other.cookies["posthaste_session"]
 		require.Equal(t, http.StatusOK, b.get(t, "/webhooks").status)
 		require.Equal(t, http.StatusOK, w.send(t, "DELETE", "/api/api-keys/"+w.ids["key"], "", nil).status)
 		require.Equal(t, http.StatusSeeOther, b.get(t, "/webhooks").status)
@@ -270,17 +277,22 @@ func TestSignInRefuses(t *testing.T) {
 	t.Parallel()
 	onPages(t, func(t *testing.T, w *world) {
 		b := newBrowser(w)
-		require.Contains(t, b.signIn(t, "phk_nonsense", http.StatusUnauthorized).body, "holds no key of this server")
+		require.Contains(t, b.signIn(t, "phk_nonsense", http.StatusUnauthorized).body, "The API key is none of this server")
+		require.NotContains(t, b.signIn(t, "nonsense", http.StatusUnauthorized).body, "header")
 		require.Contains(t, b.signIn(t, "a.b.c", http.StatusUnauthorized).body, "The token is not valid")
 		b.signIn(t, "", http.StatusBadRequest)
 		b.signIn(t, "two\r\nlines", http.StatusBadRequest)
 		require.NotContains(t, b.cookies, "posthaste_session")
-		for range 8 {
+		for range 7 {
 			b.signIn(t, "phk_nonsense", http.StatusUnauthorized)
 		}
 		got := b.signIn(t, "phk_nonsense", http.StatusTooManyRequests)
 		require.Equal(t, "6", got.header.Get("Retry-After"))
-		b.signIn(t, w.token(t, w.tenant), http.StatusTooManyRequests)
+		require.NotContains(t, b.cookies, "posthaste_session")
+		// Behind a proxy others share the address, and must get in.
+		b.signIn(t, w.token(t, w.tenant), http.StatusSeeOther)
+		newBrowser(w).signIn(t, w.ids["key.text"], http.StatusSeeOther)
+		newBrowser(w).signIn(t, "phk_nonsense", http.StatusTooManyRequests)
 	})
 }
 

@@ -21,10 +21,10 @@ const (
 	recallPause    = time.Second
 )
 
-// recallStore is what a look-up by key asks of the ledger. KeyedEvent returns the
-// event's names and hash alone.
+// recallStore is what a look-up by key asks of the ledger. KeyedEvents returns
+// those of the events that there are, by id: their names and hashes alone.
 type recallStore interface {
-	KeyedEvent(ctx context.Context, tenant, id string) (models.Event, error)
+	KeyedEvents(ctx context.Context, tenant string, ids []string) (map[string]models.Event, error)
 }
 
 // recall asks the ledger for events by their keys. While the ledger is away it
@@ -32,7 +32,7 @@ type recallStore interface {
 // place, for what the event before it has just waited for in vain.
 type recall struct {
 	store   recallStore
-	breaker *gobreaker.CircuitBreaker[models.Event]
+	breaker *gobreaker.CircuitBreaker[map[string]models.Event]
 }
 
 // leftError is how a look-up ends whose caller did not wait for it. It says nothing
@@ -43,7 +43,7 @@ type leftError struct{ error }
 func (e leftError) Unwrap() error { return e.error }
 
 func newRecall(store recallStore) *recall {
-	return &recall{store: store, breaker: gobreaker.NewCircuitBreaker[models.Event](gobreaker.Settings{
+	return &recall{store: store, breaker: gobreaker.NewCircuitBreaker[map[string]models.Event](gobreaker.Settings{
 		Name:         "ledger",
 		Timeout:      recallPause,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= recallFailures },
@@ -52,20 +52,20 @@ func newRecall(store recallStore) *recall {
 	})}
 }
 
-// event returns the event, errs.NotFound if there is none of that id, and
+// events returns those of the events that the ledger has, by id, and
 // errs.Unavailable when nobody can say.
-func (r *recall) event(ctx context.Context, tenant, id string) (models.Event, error) {
-	event, err := r.breaker.Execute(func() (models.Event, error) {
+func (r *recall) events(ctx context.Context, tenant string, ids []string) (map[string]models.Event, error) {
+	found, err := r.breaker.Execute(func() (map[string]models.Event, error) {
 		limited, cancel := context.WithTimeout(ctx, recallPatience)
 		defer cancel()
-		event, err := r.store.KeyedEvent(limited, tenant, id)
+		found, err := r.store.KeyedEvents(limited, tenant, ids)
 		if err != nil && ctx.Err() != nil {
 			err = leftError{err}
 		}
-		return event, err
+		return found, err
 	})
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return models.Event{}, errs.Wrap(err, errs.Unavailable, "The Idempotency-Key could not be looked up; try again shortly")
+		return nil, errs.Wrap(err, errs.Unavailable, "The Idempotency-Key could not be looked up; try again shortly")
 	}
-	return event, err
+	return found, err
 }

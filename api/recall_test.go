@@ -18,13 +18,13 @@ type awayStore struct {
 	calls int
 }
 
-func (s *awayStore) KeyedEvent(ctx context.Context, _, id string) (models.Event, error) {
+func (s *awayStore) KeyedEvents(ctx context.Context, _ string, ids []string) (map[string]models.Event, error) {
 	s.calls++
 	if !s.away {
-		return models.Event{ID: id}, nil
+		return map[string]models.Event{ids[0]: {ID: ids[0]}}, nil
 	}
 	<-ctx.Done()
-	return models.Event{}, errs.Wrap(ctx.Err(), errs.Unavailable, "The database cannot be reached")
+	return nil, errs.Wrap(ctx.Err(), errs.Unavailable, "The database cannot be reached")
 }
 
 func TestRecallDoesNotWaitForALedgerThatIsAway(t *testing.T) {
@@ -34,7 +34,7 @@ func TestRecallDoesNotWaitForALedgerThatIsAway(t *testing.T) {
 		known := newRecall(store)
 		find := func(want time.Duration) error {
 			began := time.Now()
-			_, err := known.event(t.Context(), "acme", "e1")
+			_, err := known.events(t.Context(), "acme", []string{"e1"})
 			require.Equal(t, want, time.Since(began))
 			return err
 		}
@@ -59,10 +59,10 @@ func TestRecallDoesNotBlameTheLedgerForCallersThatLeave(t *testing.T) {
 	for range 3 * recallFailures {
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
-		_, err := known.event(ctx, "acme", "e1")
+		_, err := known.events(ctx, "acme", []string{"e1"})
 		require.True(t, errs.Is(err, errs.Unavailable))
 	}
 	store.away = false
-	_, err := known.event(t.Context(), "acme", "e1")
+	_, err := known.events(t.Context(), "acme", []string{"e1"})
 	require.NoError(t, err)
 }

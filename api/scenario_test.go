@@ -253,6 +253,14 @@ func (f *fakeStarter) DeliverEvent(_ context.Context, event webhook.Event) (work
 	return workflows.Accepted{}, nil
 }
 
+func (f *fakeStarter) DeliverEvents(ctx context.Context, events []webhook.Event) []workflows.Started {
+	started := make([]workflows.Started, len(events))
+	for i, event := range events {
+		started[i].Accepted, started[i].Err = f.DeliverEvent(ctx, event)
+	}
+	return started
+}
+
 func (f *fakeStarter) DeliverTest(_ context.Context, events []webhook.Event) (string, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()

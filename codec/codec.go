@@ -41,7 +41,7 @@ var _ converter.PayloadCodec = Codec{}
 // New returns the codec over the keys.
 func New(sealer Sealer) Codec { return Codec{sealer} }
 
-// Encode seals each payload whole, metadata included.
+// Encode seals each payload whole, metadata included, compressed where that pays.
 func (c Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error) {
 	sealed := make([]*commonpb.Payload, len(payloads))
 	for i, payload := range payloads {
@@ -49,7 +49,7 @@ func (c Codec) Encode(payloads []*commonpb.Payload) ([]*commonpb.Payload, error)
 		if err != nil {
 			return nil, fmt.Errorf("marshal a payload: %w", err)
 		}
-		data, err := c.sealer.Seal(plain, []byte(purpose))
+		data, err := c.sealer.Seal(compress(plain), []byte(purpose))
 		if err != nil {
 			return nil, fmt.Errorf("seal a payload: %w", err)
 		}
@@ -85,14 +85,15 @@ func isSealed(payload *commonpb.Payload) bool {
 	return string(metadata[converter.MetadataEncoding]) == encoding && string(metadata[metadataSealedBy]) == sealedBy
 }
 
-// open drops the causes of unmarshalling on purpose: they may quote the payload.
+// open drops the causes behind the seal on purpose: they may quote the payload.
 func (c Codec) open(payload *commonpb.Payload) (*commonpb.Payload, error) {
 	plain, err := c.sealer.Open(payload.GetData(), []byte(purpose))
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Invalid, "A sealed payload of Temporal does not open: it was sealed with a key that POSTHASTE_ENCRYPTION_KEYSET does not hold, or it was changed")
 	}
 	opened := &commonpb.Payload{}
-	if proto.Unmarshal(plain, opened) != nil {
+	message, err := expand(plain)
+	if err != nil || proto.Unmarshal(message, opened) != nil {
 		return nil, errs.New(errs.Invalid, "A sealed payload of Temporal opens to something else than a payload")
 	}
 	return opened, nil

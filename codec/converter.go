@@ -51,21 +51,25 @@ type blocking struct{ dataConverter }
 // FromPayload panics when the payload does not open.
 func (b blocking) FromPayload(payload *commonpb.Payload, value any) error {
 	if payload != nil {
-		b.mustOpen(payload)
+		payload = b.mustOpen(payload)[0]
 	}
 	return b.DataConverter.FromPayload(payload, value)
 }
 
 // FromPayloads panics when one of the payloads does not open.
 func (b blocking) FromPayloads(payloads *commonpb.Payloads, values ...any) error {
-	b.mustOpen(payloads.GetPayloads()...)
+	if payloads != nil {
+		payloads = &commonpb.Payloads{Payloads: b.mustOpen(payloads.GetPayloads()...)}
+	}
 	return b.DataConverter.FromPayloads(payloads, values...)
 }
 
-// mustOpen opens them once more than is needed, which costs microseconds and
-// keeps a payload that does not open apart from one of another shape.
-func (b blocking) mustOpen(payloads ...*commonpb.Payload) {
-	if _, err := b.codec.Decode(payloads); err != nil {
+// mustOpen opens the payloads before the converter sees them, which passes what
+// is open: so one that does not open is kept apart from one of another shape.
+func (b blocking) mustOpen(payloads ...*commonpb.Payload) []*commonpb.Payload {
+	opened, err := b.codec.Decode(payloads)
+	if err != nil {
 		panic(err) //nolint:forbidigo // the SDK's own way to fail a workflow task and not the workflow
 	}
+	return opened
 }

@@ -88,8 +88,10 @@ type Worker struct {
 	Pollers      int `env:"POSTHASTE_POLLERS" default:"8" group:"Worker:" help:"Long polls that one process keeps open at Temporal per task queue and kind (2 to 100)."`
 }
 
-// Telemetry says where traces go. Metrics and logs need no setting.
+// Telemetry says where traces go and profiles are. Metrics and logs need no
+// setting.
 type Telemetry struct {
 	OTLPEndpoint   string `name:"otlp-endpoint" env:"POSTHASTE_OTLP_ENDPOINT" placeholder:"URL" group:"Telemetry:" help:"Collector that takes traces as OTLP over HTTP, such as http://collector:4318; without it there are none."`
 	TraceReceivers bool   `env:"POSTHASTE_TRACE_RECEIVERS" group:"Telemetry:" help:"Tell receivers of the trace, by the header traceparent."`
+	DebugAddr      string `env:"POSTHASTE_DEBUG_ADDR" placeholder:"HOST:PORT" group:"Telemetry:" help:"Serve Go's profiles (/debug/pprof/) at this address, such as 127.0.0.1:6060. They show what is in memory, secrets too: let nobody else reach it. Without it there are none."`
 }

@@ -119,6 +119,7 @@ func (l Limits) Validate() []Problem {
 func (t Telemetry) Validate() []Problem {
 	var p problems
 	p.link("POSTHASTE_OTLP_ENDPOINT", t.OTLPEndpoint)
+	p.address("POSTHASTE_DEBUG_ADDR", t.DebugAddr)
 	p.require(!t.TraceReceivers || t.OTLPEndpoint != "", "POSTHASTE_TRACE_RECEIVERS", "needs POSTHASTE_OTLP_ENDPOINT: without it there is no trace to tell of")
 	return p.list
 }

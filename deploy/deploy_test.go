@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/require"
 )
@@ -65,6 +66,16 @@ func exported(t *testing.T) map[string]metric {
 	return known
 }
 
+// shared are metrics that other programs export under the same names: whoever
+// asks for them without a job hears of another team's workers, too.
+var shared = regexp.MustCompile(`^(up$|temporal_|process_|go_)`)
+
+func ofOurJob(selector *parser.VectorSelector) bool {
+	return slices.ContainsFunc(selector.LabelMatchers, func(m *labels.Matcher) bool {
+		return m.Name == "job" && m.Type == labels.MatchEqual && m.Value == "posthaste"
+	})
+}
+
 // check parses a query and fails unless each metric in it is known and selected
 // by labels that it has. It returns the metrics.
 func check(t *testing.T, known map[string]metric, where, query string) []string {
@@ -81,6 +92,9 @@ func check(t *testing.T, known map[string]metric, where, query string) []string 
 		names = append(names, selector.Name)
 		found, ok := known[selector.Name]
 		require.True(t, ok, "%s: nothing exports %s", where, selector.Name)
+		if shared.MatchString(selector.Name) {
+			require.True(t, ofOurJob(selector), `%s: %s lacks job="posthaste"`, where, selector.Name)
+		}
 		for _, matcher := range selector.LabelMatchers {
 			require.Contains(t, append([]string{"__name__", "job", "instance"}, found.labels...), matcher.Name, "%s: %s has no such label", where, selector.Name)
 		}

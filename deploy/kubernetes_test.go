@@ -217,6 +217,22 @@ func TestGoKnowsTheMemoryLimit(t *testing.T) {
 	}
 }
 
+// TestTracesNeedARuleMore: the policies shut a collector out, so they hold a rule
+// to uncomment, on the port where OTLP over HTTP goes.
+func TestTracesNeedARuleMore(t *testing.T) {
+	t.Parallel()
+	text := read(t, "kubernetes/networkpolicy.yaml")
+	_, rule, found := strings.Cut(text, "POSTHASTE_OTLP_ENDPOINT")
+	require.True(t, found)
+	_, rule, found = strings.Cut(rule, "\n    # - to:\n")
+	require.True(t, found, "the rule follows")
+	rule, _, _ = strings.Cut("    # - to:\n"+rule, "\n---")
+	var peers []networkingv1.NetworkPolicyEgressRule
+	require.NoError(t, yaml.UnmarshalStrict([]byte(strings.ReplaceAll(rule, "    # ", "")), &peers))
+	require.Equal(t, intstr.FromInt32(4318), *peers[0].Ports[0].Port)
+	require.Len(t, peers[0].To, 1)
+}
+
 // TestWorkersReachNothingPrivate: what the sender refuses to dial, the network
 // refuses to carry.
 func TestWorkersReachNothingPrivate(t *testing.T) {

@@ -26,8 +26,9 @@ import (
 )
 
 var (
-	seed  = flag.Uint64("seed", 0, "seed of the random moments; 0 takes one from the clock")
-	write = flag.Bool("write", false, "write the table into docs/reliability.md")
+	seed   = flag.Uint64("seed", 0, "seed of the random moments; 0 takes one from the clock")
+	write  = flag.Bool("write", false, "write the table into docs/reliability.md")
+	perRun = flag.Int("events-per-workflow", 1, "POSTHASTE_EVENTS_PER_WORKFLOW of every experiment")
 )
 
 // experiment is one fault under load, and its line of the table.
@@ -132,9 +133,9 @@ func provenance(t *testing.T, took time.Duration) string {
 	defer func() { _ = conn.Close(ctx) }()
 	var database string
 	require.NoError(t, conn.QueryRow(ctx, "SHOW server_version").Scan(&database))
-	return fmt.Sprintf("Run on %s in %.0f minutes with seed %d, at commit %s: %d cores of %s, %s of memory, %s; "+
+	return fmt.Sprintf("`make chaos ARGS=\"-events-per-workflow=%d -seed=%d\"` on %s, in %.0f minutes, at commit %s: %d cores of %s, %s of memory, %s; "+
 		"%s; %s; PostgreSQL %s; receivers, publishers, Temporal, PostgreSQL and Posthaste all on this machine.\n",
-		time.Now().UTC().Format("2006-01-02"), took.Minutes(), *seed, output("git", "describe", "--always", "--dirty"),
+		*perRun, *seed, time.Now().UTC().Format("2006-01-02"), took.Minutes(), output("git", "describe", "--always", "--dirty"),
 		runtime.NumCPU(), processor, memory, runtime.GOOS+"/"+runtime.GOARCH, runtime.Version(),
 		output("../bin/temporal", "--version"), database)
 }
@@ -142,7 +143,11 @@ func provenance(t *testing.T, took time.Duration) string {
 // writeTable puts the table into the document, between its markers.
 func writeTable(t *testing.T, text string) {
 	t.Helper()
-	const file, begin, end = "../docs/reliability.md", "<!-- chaos -->\n", "<!-- /chaos -->"
+	const file = "../docs/reliability.md"
+	begin, end := "<!-- chaos -->\n", "<!-- /chaos -->"
+	if *perRun > 1 {
+		begin, end = "<!-- chaos, shared workflows -->\n", "<!-- /chaos, shared workflows -->"
+	}
 	document, err := os.ReadFile(file)
 	require.NoError(t, err)
 	before, rest, opened := strings.Cut(string(document), begin)
@@ -156,6 +161,7 @@ func writeTable(t *testing.T, text string) {
 func (x *experiment) scene(s settings, takes time.Duration) *audited {
 	x.t.Helper()
 	s.postgres = true
+	s.env = append(s.env, fmt.Sprintf("POSTHASTE_EVENTS_PER_WORKFLOW=%d", *perRun))
 	return newAudited(install(x.t, s), func(_ int, w http.ResponseWriter, _ *http.Request) {
 		<-time.After(takes)
 		w.WriteHeader(http.StatusNoContent)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -105,6 +106,10 @@ func sendInBrowser(b *browser, sys *system, scripts bool) {
 		reloadUntil(b, "#log", "order.paid")
 	}
 	b.reads("#log", "order.paid") // with scripts, new rows come by themselves
+	sent := 2                     // events
+	if scripts {
+		sent += restsWhileReading(b, sys)
+	}
 	b.do("choose failures", chromedp.SetValue(chromedp.CSS(`select[name="result"]`), "failed"))
 	if !scripts { // with scripts, a choice is enough
 		b.named("Filter")
@@ -116,15 +121,40 @@ func sendInBrowser(b *browser, sys *system, scripts bool) {
 	b.open("/webhooks/" + hook.ID + "/replays")
 	b.do("choose everything", chromedp.SetValue(chromedp.CSS("#status"), "all"))
 	b.named("Preview")
-	b.reads(".sheet .notice", "2 deliveries")
+	b.reads(".sheet .notice", fmt.Sprintf("%d deliveries", sent))
 	b.named("Start the replay")
 	b.reads(".notice", "The replay has begun.")
-	receiver.await(5, 20*time.Second)
+	receiver.await(1+2*sent, 20*time.Second) // one was sent again above
 	if !scripts {
 		reloadUntil(b, "#replay", "completed")
 	}
 	b.reads("#replay", "completed")
 	b.picture("replay")
+}
+
+// restsWhileReading marks a text of the log, and then scrolls down in it: new rows
+// wait until that is over. It returns how many events it sent.
+func restsWhileReading(b *browser, sys *system) int {
+	t := b.t
+	rows := func() int { return ask[int](b, `document.querySelectorAll("#log tbody tr").length`) }
+	wait := func() { ask[bool](b, `new Promise(resolve => setTimeout(() => resolve(true), 6000))`) }
+	before := rows()
+	ask[bool](b, `document.getSelection().selectAllChildren(document.querySelector("#log tbody td")) === undefined`)
+	sys.enqueue(`{"type":"order.paid","data":{"orderId":8}}`)
+	wait()
+	require.Equal(t, before, rows(), "somebody marks a text")
+	ask[bool](b, `document.getSelection().removeAllRanges() === undefined`)
+	require.Eventually(t, func() bool { return rows() == before+1 }, pagePatience, 200*time.Millisecond)
+
+	ask[bool](b, `(document.querySelector("main").style.paddingBottom = "3000px") !== ""`) // as if there were many rows
+	ask[bool](b, `window.scrollTo({top: 2000, behavior: "instant"}) === undefined`)
+	require.Negative(t, ask[float64](b, `document.querySelector("#log").getBoundingClientRect().top`))
+	sys.enqueue(`{"type":"order.paid","data":{"orderId":9}}`)
+	wait()
+	require.Equal(t, before+1, rows(), "somebody reads further down")
+	ask[bool](b, `window.scrollTo({top: 0, behavior: "instant"}) === undefined`)
+	require.Eventually(t, func() bool { return rows() == before+2 }, pagePatience, 200*time.Millisecond)
+	return 2
 }
 
 // reloadUntil reloads a page, as a person without scripts does.

@@ -43,7 +43,7 @@ func createInBrowser(b *browser, sys *system) (string, *receiver) {
 	b.open("/webhooks")
 	b.at("/sign-in")
 	b.signIn("not-a-key")
-	b.reads("#credential-fault", "no key of this server")
+	b.reads("#credential-fault", "none of this server")
 	b.signIn(sys.token)
 	b.at("/webhooks")
 	b.reads("main", "No webhooks yet")

@@ -146,10 +146,15 @@ func (sys *system) awaitUnwanted(eventID string) {
 // of it. It returns how many deliveries settled in each state.
 func (sys *system) awaitDone(eventID string) map[string]int {
 	sys.t.Helper()
+	return sys.awaitResult(workflows.EventWorkflowID(sys.tenant, eventID))
+}
+
+// awaitResult waits for the end of a workflow of ours, and returns its counts.
+func (sys *system) awaitResult(id string) map[string]int {
+	sys.t.Helper()
 	ctx, cancel := context.WithTimeout(sys.t.Context(), 30*time.Second)
 	defer cancel()
 	var result struct{ Deliveries map[string]int }
-	id := workflows.EventWorkflowID(sys.tenant, eventID)
 	require.NoError(sys.t, sys.temporalClient().GetWorkflow(ctx, id, "").Get(ctx, &result), id)
 	return result.Deliveries
 }

@@ -60,9 +60,9 @@ func TestRateLimitHoldsAcrossProcesses(t *testing.T) {
 
 // TestHangingReceiverCostsTemporalLittle counts what a receiver that accepts and
 // never answers makes Temporal write once its breaker is open: each event is
-// started, its delivery is scheduled, begun and sent away in three writes, and
-// then asks rarely. Without the breaker each would be begun and ended for every
-// retry beside.
+// started and its delivery waits for its turn by a timer, in one write; then it
+// asks rarely. Without the breaker each would be begun and ended for every retry
+// beside.
 func TestHangingReceiverCostsTemporalLittle(t *testing.T) {
 	t.Parallel()
 	server := ownTemporal(t)
@@ -85,14 +85,34 @@ func TestHangingReceiverCostsTemporalLittle(t *testing.T) {
 	for range events {
 		last = sys.enqueue(paid)
 	}
-	sys.awaitWaiting(last.ID, 1)
+	sys.awaitStates(last.ID, 10*time.Second, "pending")
 	writes := 0
 	sys.await("the server to count its writes", 10*time.Second, func() bool { // it does so about every second
 		writes = server.writes(t, "UpdateWorkflowExecution") - before
 		return writes >= events
 	})
-	require.Less(t, writes, events*4, "updates for %d events", events)
+	require.Less(t, writes, events*2, "updates for %d events", events)
 	require.LessOrEqual(t, len(rec.all())-arrived, 2, "nothing but a probe is sent")
+}
+
+// TestWhatTheFastLaneCosts counts what docs/architecture.md says of it: a write to
+// start each workflow and one to end it.
+func TestWhatTheFastLaneCosts(t *testing.T) {
+	t.Parallel()
+	server := ownTemporal(t)
+	sys, rec := up(t, settings{temporal: server}), newReceiver(t, nil)
+	sys.createWebhook(rec.URL)
+	sys.awaitDone(sys.enqueue(paid).ID) // and the worker is warm
+	creates, updates := server.writes(t, "CreateWorkflowExecution"), server.writes(t, "UpdateWorkflowExecution")
+	const count = 100
+	for range count {
+		sys.awaitDone(sys.enqueue(paid).ID)
+	}
+	sys.await("the server to count its writes", 10*time.Second, func() bool {
+		return server.writes(t, "UpdateWorkflowExecution")-updates >= count
+	})
+	require.LessOrEqual(t, server.writes(t, "CreateWorkflowExecution")-creates, count*5/4)
+	require.LessOrEqual(t, server.writes(t, "UpdateWorkflowExecution")-updates, count*5/4)
 }
 
 // TestWhatTheDurableLaneCosts counts what docs/architecture.md says of it.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"posthaste/workflows"
 )
 
 // traffic is what publishers handed over, and how they were answered.
@@ -153,6 +157,11 @@ func (load *traffic) arrivedOnce(rec *receiver, within time.Duration) {
 		}
 		return counts
 	}
+	defer func() {
+		if load.sys.t.Failed() {
+			load.explain(arrived())
+		}
+	}()
 	load.sys.await("every accepted event at the receiver", within, func() bool {
 		counts := arrived()
 		for id := range load.accepted {
@@ -178,6 +187,28 @@ func (load *traffic) arrivedOnce(rec *receiver, within time.Duration) {
 	})
 	for id, n := range arrived() {
 		require.Equal(load.sys.t, 1, n, "event %s (accepted: %v)", id, load.accepted[id])
+	}
+}
+
+// explain shows the histories of some events that have not arrived.
+func (load *traffic) explain(arrived map[string]int) {
+	shown := 0
+	for id := range load.accepted {
+		if arrived[id] > 0 || shown == 5 {
+			continue
+		}
+		shown++
+		var story strings.Builder
+		history := load.sys.temporalClient().GetWorkflowHistory(context.Background(), workflows.EventWorkflowID(load.sys.tenant, id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for history.HasNext() {
+			event, err := history.Next()
+			if err != nil {
+				fmt.Fprintf(&story, " %v", err)
+				break
+			}
+			fmt.Fprintf(&story, "\n  %s %s", event.GetEventTime().AsTime().Format("15:04:05.000"), event.GetEventType())
+		}
+		load.sys.t.Logf("event %s has not arrived:%s", id, story.String())
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/glebarez/sqlite"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
@@ -70,6 +69,11 @@ func parseURL(url string) (target, error) {
 			config.RuntimeParams["application_name"] = "posthaste"
 		}
 		config.RuntimeParams[tenantSetting] = allTenants
+		// A plan is kept for as long as its connection, and a ledger begins empty,
+		// when reading a whole table is cheapest: until the tables were analyzed, the
+		// first minutes of a busy installation would read all there is for each attempt.
+		// Statements this short are over before a compiled one would have begun.
+		config.RuntimeParams["enable_seqscan"], config.RuntimeParams["jit"] = "off", "off"
 		return target{dialect: postgresDialect, postgres: config}, nil
 	}
 	return target{}, errs.New(errs.Invalid, "The database URL must be postgres://user@host/name or sqlite://path")
@@ -136,6 +140,7 @@ const (
 	sqliteWriting  = sqliteShared + "&_pragma=journal_mode(WAL)&_txlock=immediate"
 	sqliteReading  = sqliteShared + "&_pragma=query_only(1)"
 	sqliteMinReads = 4
+	maxStatements  = 200 // kept by the readers; the store has about half as many
 )
 
 // openSQLite makes two pools: SQLite has one writer at a time, so one
@@ -155,21 +160,30 @@ func (d *database) openSQLite(path string) error {
 		return err
 	}
 	d.pools = append(d.pools, reader)
-	if d.writer, err = gorm.Open(&sqlite.Dialector{Conn: writer}, gormConfig()); err != nil {
+	if d.writer, err = gorm.Open(sqliteDialector{writer}, gormConfig()); err != nil {
 		return err
 	}
-	d.reader, err = gorm.Open(&sqlite.Dialector{Conn: reader}, gormConfig())
+	d.reader, err = gorm.Open(sqliteDialector{reader}, readingConfig())
 	return err
 }
 
 func openSQLitePool(dsn string, connections int) (*sql.DB, error) {
-	pool, err := sql.Open(sqlite.DriverName, dsn)
+	pool, err := sql.Open(sqliteDriver, dsn)
 	if err != nil {
 		return nil, err
 	}
 	pool.SetMaxOpenConns(connections)
 	pool.SetMaxIdleConns(connections)
 	return pool, nil
+}
+
+// readingConfig has gorm keep the statements of readers: SQLite compiles one each
+// time otherwise, which takes longer than reading what an attempt needs. In
+// transactions, which is all that the writer has, it would keep none.
+func readingConfig() *gorm.Config {
+	config := gormConfig()
+	config.PrepareStmt, config.PrepareStmtMaxSize = true, maxStatements
+	return config
 }
 
 // gormConfig is the same for both: errors translated, nothing implicit, and no

@@ -167,7 +167,7 @@ func (s *Store) Cancel(ctx context.Context, tenant string, deliveryIDs []string)
 	wanted := distinct(deliveryIDs)
 	return s.writeAs(ctx, tenant, func(tx *gorm.DB) error {
 		condition, arg := s.db.dialect.in("d.id", wanted)
-		found, err := s.deliveries(tx, "WHERE d.tenant = ? AND "+condition+" ORDER BY d.id"+s.db.dialect.lock("d", false),
+		found, err := s.deliveries(tx, "WHERE "+s.db.dialect.unindexed("d.tenant")+" = ? AND "+condition+" ORDER BY d.id"+s.db.dialect.lock("d", false),
 			tenant, arg)
 		if err != nil {
 			return err

@@ -19,6 +19,17 @@ func (d dialect) in(name string, values []string) (string, any) {
 	return name + " IN ?", values
 }
 
+// unindexed returns a column for a condition that rows are filtered by and not
+// looked for, beside a list of ids. SQLite without statistics, and PostgreSQL
+// before it has some, would prefer an index of the tenant, and read all that the
+// tenant has, to looking for two dozen ids.
+func (d dialect) unindexed(column string) string {
+	if d == sqliteDialect {
+		return "+" + column
+	}
+	return "(" + column + " || '')"
+}
+
 // lock returns what a SELECT ends with to keep the rows of the table from being
 // changed or deleted by others until the transaction ends. SQLite's one writer
 // has them all already.

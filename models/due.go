@@ -70,7 +70,7 @@ func (s *Store) due(ctx context.Context, tenant string, ids []string, withEvent 
 		args = append(args, moment(from), moment(to))
 	}
 	var rows []dueRow
-	err := query(s.readAll(ctx), &rows, sql+" WHERE d.tenant = ? AND "+condition+" ORDER BY d.id", args...)
+	err := query(s.readAll(ctx), &rows, sql+" WHERE "+s.db.dialect.unindexed("d.tenant")+" = ? AND "+condition+" ORDER BY d.id", args...)
 	if err != nil {
 		return nil, s.translate(err)
 	}

@@ -73,6 +73,39 @@ func (s *Store) HoldCommits(ctx context.Context) (release func() error, err erro
 	return func() error { return tx.Rollback().Error }, err
 }
 
+// CommitTogether records in one group.
+func (s *Store) CommitTogether(records []Record) error {
+	group := make([]*entry, len(records))
+	for i, r := range records {
+		var err error
+		if group[i], err = s.prepare(r); err != nil {
+			return err
+		}
+	}
+	s.recorder.commitGroup(group)
+	var failures []error
+	for _, e := range group {
+		failures = append(failures, <-e.result)
+	}
+	return errors.Join(failures...)
+}
+
+// KeepSubscriptions has a process keep so many lists of so many bytes each, and
+// returns how many it kept, and whether the last one is among them.
+func KeepSubscriptions(lists, bytes int) (kept int, last bool) {
+	c := &subscriptions{}
+	for i := range lists {
+		c.keep(&subscription{who: subscribers{tenant: fmt.Sprint(i)}, bytes: bytes})
+	}
+	return len(c.kept), c.of(subscribers{tenant: fmt.Sprint(lists - 1)}) != nil
+}
+
+// MaxKept is how many bytes of webhooks a process keeps.
+const MaxKept = maxKept
+
+// OpenColumns are what matching reads of a webhook.
+func OpenColumns() []string { return openColumns }
+
 // InTransaction runs fn in a transaction that write would repeat.
 func (s *Store) InTransaction(ctx context.Context, fn func() error) error {
 	return s.writeAll(ctx, func(*gorm.DB) error { return fn() })
@@ -147,9 +180,9 @@ func CheckLock(ctx context.Context, url, setting string) error {
 // on. On PostgreSQL the page is read, once with a plan for these very values and
 // once with the plan that is kept for any.
 func (s *Store) HistoryPlan(ctx context.Context, f HistoryFilter, afterID string) (string, error) {
-	after := &position{id: afterID}
 	var rows []attemptRow
-	built := s.db.dialect.historyOf(s.db.reader.Session(&gorm.Session{DryRun: true}), f, after, 101).Find(&rows).Statement
+	parts := s.reaches(f, &position{id: afterID})
+	built := s.db.dialect.historyOf(s.db.reader.Session(&gorm.Session{DryRun: true}), f, parts[0], 101).Find(&rows).Statement
 	if !s.OnPostgres() {
 		steps := []struct{ Detail string }{}
 		err := s.db.reader.Raw("EXPLAIN QUERY PLAN "+built.SQL.String(), built.Vars...).Scan(&steps).Error

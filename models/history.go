@@ -40,7 +40,17 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) (Page[Attempt], er
 		if err := s.mustHave(tx, "webhooks", f.Tenant, f.WebhookID, noWebhook()); err != nil {
 			return err
 		}
-		return s.db.dialect.historyOf(tx, f, after, limit+1).Find(&rows).Error
+		rows = nil
+		for _, r := range s.reaches(f, after) {
+			var some []attemptRow
+			if err := s.db.dialect.historyOf(tx, f, r, limit+1-len(rows)).Find(&some).Error; err != nil {
+				return err
+			}
+			if rows = append(rows, some...); len(rows) > limit {
+				break
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return Page[Attempt]{}, err
@@ -52,25 +62,64 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) (Page[Attempt], er
 	return pageOf(listAttempts, list, limit, func(a Attempt) position { return position{id: a.ID} }), nil
 }
 
+// reach is the part of a history that one statement reads: the ids before one
+// and from another on, which is "" for all the rest.
+type reach struct{ before, from string }
+
+// historyReaches are how many days' partitions the statements of one page plan
+// over, one after the other while the page is not full; the last one takes the
+// rest. Planning costs more than reading, above all the first time on a
+// connection, and nearly every page is full within two days.
+var historyReaches = []int{2, 8, 32}
+
+// clockSlack is how far ahead of ours the clock of a process may be that makes
+// attempts. Of the days ahead nothing else is read.
+const clockSlack = day
+
+// reaches cuts what may be on a page into parts, the newest first.
+func (s *Store) reaches(f HistoryFilter, after *position) []reach {
+	newest := s.now().Add(clockSlack)
+	if f.Until != nil && f.Until.Before(newest) {
+		newest = f.Until.Add(idSlack)
+	}
+	before := idFrom(newest)
+	if after != nil && after.id < before {
+		before, newest = after.id, timeOf(after.id)
+	}
+	if s.db.dialect == sqliteDialect {
+		return []reach{{before: before}}
+	}
+	var parts []reach
+	for _, days := range historyReaches {
+		from := dayOf(newest).AddDate(0, 0, 1-days)
+		parts = append(parts, reach{before: before, from: idFrom(from)})
+		before = idFrom(from)
+		if f.Since != nil && !from.After(f.Since.Add(-idSlack)) {
+			return parts
+		}
+	}
+	return append(parts, reach{before: before})
+}
+
 // historyOf selects the first attempts that the filter lets through, newest
 // first. Each of its conditions but the time is a prefix of an index whose next
 // column is the id. There is none by type alone: the successes and the failures
 // of a type are two stretches of one index, and the first rows of both together
 // hold the first rows of all.
-func (d dialect) historyOf(tx *gorm.DB, f HistoryFilter, after *position, rows int) *gorm.DB {
+func (d dialect) historyOf(tx *gorm.DB, f HistoryFilter, r reach, rows int) *gorm.DB {
 	if f.EventType == "" || f.Success != nil {
-		return d.stretchOf(tx, f, after).Limit(rows)
+		return d.stretchOf(tx, f, r).Limit(rows)
 	}
 	yes, no := true, false
 	succeeded, failed := f, f
 	succeeded.Success, failed.Success = &yes, &no
 	both := tx.Raw("SELECT * FROM (?) AS succeeded UNION ALL SELECT * FROM (?) AS failed",
-		d.stretchOf(tx, succeeded, after).Limit(rows), d.stretchOf(tx, failed, after).Limit(rows))
+		d.stretchOf(tx, succeeded, r).Limit(rows), d.stretchOf(tx, failed, r).Limit(rows))
 	return tx.Table("(?) AS attempts", both).Order("id DESC").Limit(rows)
 }
 
 // stretchOf selects a stretch of one index.
-func (d dialect) stretchOf(tx *gorm.DB, f HistoryFilter, after *position) *gorm.DB {
+func (d dialect) stretchOf(tx *gorm.DB, f HistoryFilter, r reach) *gorm.DB {
 	from := "attempts"
 	switch {
 	case f.EventType != "":
@@ -79,7 +128,7 @@ func (d dialect) stretchOf(tx *gorm.DB, f HistoryFilter, after *position) *gorm.
 		from = d.along(from, "attempts_of_result")
 	}
 	found := tx.Table(from).Select(attemptSummaryColumns).
-		Where("webhook_id = ? AND tenant = ?", f.WebhookID, f.Tenant)
+		Where("webhook_id = ? AND tenant = ? AND id < ?", f.WebhookID, f.Tenant, r.before)
 	if f.EventType != "" {
 		found = found.Where("event_type = ?", f.EventType)
 	}
@@ -90,11 +139,8 @@ func (d dialect) stretchOf(tx *gorm.DB, f HistoryFilter, after *position) *gorm.
 	if f.Since != nil {
 		found = found.Where("id > ?", timeOrdered(f.Since.Add(-idSlack), make([]byte, 16)))
 	}
-	if f.Until != nil {
-		found = found.Where("id < ?", timeOrdered(f.Until.Add(idSlack), make([]byte, 16)))
-	}
-	if after != nil {
-		found = found.Where("id < ?", after.id)
+	if r.from != "" {
+		found = found.Where("id >= ?", r.from)
 	}
 	return found.Order("id DESC")
 }

@@ -124,8 +124,10 @@ func paths() map[string]pathCase {
 		"APIKeyByHash": {forAll, func(w world, r rows) error { return second(w.store.APIKeyByHash(w.t.Context(), r.key.Hash)) }},
 		// These stand before every event, are one statement that names its tenant,
 		// and must cost no round trip more where the database is far away.
-		"Tenant":     {forAll, func(w world, _ rows) error { return second(w.store.Tenant(w.t.Context(), "acme")) }},
-		"KeyedEvent": {forAll, func(w world, r rows) error { return second(w.store.KeyedEvent(w.t.Context(), "acme", r.d.EventID)) }},
+		"Tenant": {forAll, func(w world, _ rows) error { return second(w.store.Tenant(w.t.Context(), "acme")) }},
+		"KeyedEvents": {forAll, func(w world, r rows) error {
+			return second(w.store.KeyedEvents(w.t.Context(), "acme", []string{r.d.EventID}))
+		}},
 		// What workers do at full load must cost no round trip more, and a grouped
 		// commit is for many tenants.
 		"Resolve":     {forAll, func(w world, _ rows) error { w.resolve(w.event("acme")); return nil }},
@@ -203,7 +205,7 @@ var partition = regexp.MustCompile(`^(events|attempts)_(\d{8}|default)$`)
 
 // tables are all that hold rows of tenants.
 func tables() []string {
-	return []string{"webhooks", "events", "deliveries", "attempts", "tenants", "api_keys", "audit", "rollups", "replays", "replay_pages", "notices", "event_keys"}
+	return []string{"webhooks", "events", "deliveries", "attempts", "tenants", "api_keys", "audit", "rollups", "replays", "replay_pages", "notices", "event_keys", "subscribers"}
 }
 
 // filled has rows of acme and of zeta in every table.

@@ -9,10 +9,6 @@ import (
 	"posthaste/errs"
 )
 
-// subscribers is the set of webhooks that events of one provider of one tenant
-// may be for.
-type subscribers struct{ tenant, provider string }
-
 // match asks which webhooks the events are for and returns their deliveries, in
 // the order of their ids.
 func (s *Store) match(tx *gorm.DB, events map[eventKey]Event, keys []eventKey, pick func(Event, []Webhook) []Match) ([]Delivery, error) {
@@ -38,33 +34,25 @@ func bySubscribers(events map[eventKey]Event, keys []eventKey) map[subscribers][
 	groups := map[subscribers][]Event{}
 	for _, k := range keys {
 		e := events[k]
-		who := subscribers{e.Tenant, e.Provider}
+		who := subscribersOf(e)
 		groups[who] = append(groups[who], e)
 	}
 	return groups
 }
 
-// candidates reads the webhooks that the events may be for: all of the tenant's
-// for the provider, or only those named when every event names one.
+// candidates returns the webhooks that the events may be for, in the order of
+// their ids: all of the tenant's for the provider, or only those named when every
+// event names one.
 func (s *Store) candidates(tx *gorm.DB, who subscribers, group []Event) ([]Webhook, error) {
-	sql := "SELECT " + strings.Join(openColumns, ", ") + " FROM webhooks WHERE tenant = ? AND provider = ?"
-	args := []any{who.tenant, who.provider}
 	if named := namedWebhooks(group); named != nil {
 		condition, arg := s.db.dialect.in("id", named)
-		sql, args = sql+" AND "+condition, append(args, arg)
+		return s.webhooksFor(tx, who, " AND "+condition, arg)
 	}
-	var rows []webhookRow
-	if err := query(tx, &rows, sql+" ORDER BY id", args...); err != nil {
+	all, err := s.subscriptionOf(tx, who)
+	if err != nil {
 		return nil, err
 	}
-	webhooks := make([]Webhook, len(rows))
-	for i := range rows {
-		var err error
-		if webhooks[i], err = s.webhookFromRow(&rows[i]); err != nil {
-			return nil, err
-		}
-	}
-	return webhooks, nil
+	return all.webhooks, nil
 }
 
 // namedWebhooks returns the webhooks that the events name; nil when one of them
@@ -80,30 +68,34 @@ func namedWebhooks(group []Event) []string {
 	return distinct(ids)
 }
 
+// matchOne returns the deliveries of one event to the webhooks, which are in the
+// order of their ids.
 func (s *Store) matchOne(e Event, webhooks []Webhook, pick func(Event, []Webhook) []Match) ([]Delivery, error) {
 	if e.WebhookID != "" {
-		i := slices.IndexFunc(webhooks, func(w Webhook) bool { return w.ID == e.WebhookID })
-		if i < 0 {
+		i, found := webhookAt(webhooks, e.WebhookID)
+		if !found {
 			return nil, nil // deleted meanwhile: nothing to deliver
 		}
 		webhooks = webhooks[i : i+1]
 	}
-	byID := make(map[string]*Webhook, len(webhooks))
-	for i := range webhooks {
-		byID[webhooks[i].ID] = &webhooks[i]
-	}
-	var deliveries []Delivery
-	for _, m := range pick(e, webhooks) {
-		w := byID[m.WebhookID]
-		if w == nil {
+	matches := pick(e, webhooks)
+	deliveries := make([]Delivery, 0, len(matches))
+	picked := make(map[string]bool, len(matches))
+	for _, m := range matches {
+		i, offered := webhookAt(webhooks, m.WebhookID)
+		if !offered || picked[m.WebhookID] {
 			return nil, errs.New(errs.Internal, "Match picked webhook %q twice, or it was not offered", m.WebhookID)
 		}
-		delete(byID, m.WebhookID)
-		d, err := s.plan(e, w, m)
+		picked[m.WebhookID] = true
+		d, err := s.plan(e, &webhooks[i], m)
 		if err != nil {
 			return nil, err
 		}
 		deliveries = append(deliveries, d)
 	}
 	return deliveries, nil
+}
+
+func webhookAt(webhooks []Webhook, id string) (int, bool) {
+	return slices.BinarySearchFunc(webhooks, id, func(w Webhook, id string) int { return strings.Compare(w.ID, id) })
 }

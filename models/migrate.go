@@ -77,7 +77,12 @@ func upTogether(ctx context.Context, m *goose.Provider) ([]*goose.MigrationResul
 		if err != nil && try == migrationTries {
 			return nil, err
 		}
-		results, err = m.Up(ctx)
+		applied, err := m.Up(ctx)
+		results = append(results, applied...)
+		var part *goose.PartialError
+		if errors.As(err, &part) {
+			results = append(results, part.Applied...)
+		}
 		if err == nil || try == migrationTries {
 			return results, err
 		}

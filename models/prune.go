@@ -28,6 +28,7 @@ type Pruned struct {
 	Attempts   int64 `json:"attempts"` // the same
 	Audit      int64 `json:"audit"`
 	Rollups    int64 `json:"rollups"`
+	Replays    int64 `json:"replays"`
 	Partitions int64 `json:"partitions"` // dropped with all their rows
 	// Postponed counts partitions that should have gone and were in use. The next
 	// run drops them.
@@ -38,7 +39,7 @@ type Pruned struct {
 func (p Pruned) Plus(more Pruned) Pruned {
 	return Pruned{
 		Events: p.Events + more.Events, Deliveries: p.Deliveries + more.Deliveries, Attempts: p.Attempts + more.Attempts,
-		Audit: p.Audit + more.Audit, Rollups: p.Rollups + more.Rollups,
+		Audit: p.Audit + more.Audit, Rollups: p.Rollups + more.Rollups, Replays: p.Replays + more.Replays,
 		Partitions: p.Partitions + more.Partitions, Postponed: p.Postponed + more.Postponed,
 	}
 }
@@ -70,8 +71,8 @@ type pruning struct {
 }
 
 // Prune forgets what was old at a moment: deliveries that have settled with
-// their attempts, the events all of whose deliveries are gone, and much later
-// rollups and the audit log. It goes in small steps with pauses between them, so
+// their attempts, the events all of whose deliveries are gone, replays that have
+// ended, and much later rollups and the audit log. It goes in small steps with pauses between them, so
 // that traffic does not feel it, and tells progress after each; progress may be
 // nil. It may end early at any time (with what it did) and be run again: what is
 // gone is not looked at twice. Two at once do no harm.
@@ -87,7 +88,7 @@ func (s *Store) Prune(ctx context.Context, at time.Time, progress func(Pruned)) 
 		progress = func(Pruned) {}
 	}
 	p := &pruning{Store: s, retention: r, progress: progress}
-	for _, step := range []func(context.Context) error{p.days, p.attempts, p.outlived} {
+	for _, step := range []func(context.Context) error{p.days, p.attempts, p.replays, p.outlived} {
 		if err := step(ctx); err != nil {
 			return p.done, s.translate(err)
 		}
@@ -137,7 +138,7 @@ func (p *pruning) batches(ctx context.Context, step func(tx *gorm.DB) (batchDone
 			return err
 		}
 		p.count(done.Pruned)
-		rows := done.Events + done.Deliveries + done.Attempts + done.Audit + done.Rollups
+		rows := done.Events + done.Deliveries + done.Attempts + done.Audit + done.Rollups + done.Replays
 		if rows > 0 {
 			pause := max(time.Duration(rows)*time.Second/prunePace, pruneShare*time.Since(began)) //nolint:forbidigo // see above
 			if err := wait(ctx, min(pause, prunePauseMax)); err != nil {

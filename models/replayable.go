@@ -132,7 +132,7 @@ func (s *Store) ReopenSome(ctx context.Context, r Replayable, ids []string, work
 			return errs.New(errs.Internal, "These are no ids of deliveries and of a workflow")
 		}
 		condition, arg := s.db.dialect.in("d.id", ids)
-		found, err := s.deliveries(tx, "WHERE d.tenant = ? AND d.webhook_id = ? AND "+condition+" ORDER BY d.id"+s.db.dialect.lock("d", false),
+		found, err := s.deliveries(tx, "WHERE "+s.db.dialect.unindexed("d.tenant")+" = ? AND "+s.db.dialect.unindexed("d.webhook_id")+" = ? AND "+condition+" ORDER BY d.id"+s.db.dialect.lock("d", false),
 			r.Tenant, r.WebhookID, arg)
 		if err != nil {
 			return err
@@ -183,7 +183,7 @@ func (s *Store) NoteReplay(ctx context.Context, p ReplayPage) error {
 			SELECT r.id, r.tenant, CAST(? AS integer), CAST(? AS integer), COUNT(d.id), COUNT(*) FILTER (WHERE d.state = 'delivered'),
 				COUNT(*) FILTER (WHERE d.state IN ('failed', 'unknown')), COUNT(*) FILTER (WHERE d.state = 'skipped'),
 				COUNT(*) FILTER (WHERE d.state = 'cancelled')
-			FROM replays r LEFT JOIN deliveries d ON d.tenant = r.tenant AND d.workflow_id = ? AND `+condition+`
+			FROM replays r LEFT JOIN deliveries d ON `+s.db.dialect.unindexed("d.tenant")+` = r.tenant AND d.workflow_id = ? AND `+condition+`
 			WHERE r.tenant = ? AND r.id = ? GROUP BY r.id, r.tenant
 			ON CONFLICT (replay_id, page) DO UPDATE SET found = excluded.found, reopened = excluded.reopened,
 				delivered = excluded.delivered, failed = excluded.failed, skipped = excluded.skipped, cancelled = excluded.cancelled`,

@@ -27,8 +27,10 @@ type ResolveInput struct {
 	Events []Event
 	// Match picks the webhooks an event is for. It gets the webhooks of the
 	// event's tenant and provider, or only the event's own WebhookID where that
-	// is set; without secrets and headers, which matching does not need. It must
-	// be a pure function: a transaction that is repeated calls it again.
+	// is set; without secrets and headers, which matching does not need. Of their
+	// health they say whether FailedInARow is zero, no more. It must be a pure
+	// function: a transaction that is repeated calls it again, and the webhooks are
+	// those that the next event will be offered.
 	Match func(Event, []Webhook) []Match
 }
 
@@ -58,6 +60,9 @@ func (s *Store) Resolve(ctx context.Context, in ResolveInput) ([]ResolvedEvent, 
 		plans, err = s.resolve(tx, in)
 		return err
 	}
+	if done, err := s.resolveAtOnce(ctx, in); done != nil || err != nil {
+		return done, err
+	}
 	err := s.writeAll(ctx, plan)
 	for try := 1; (isOrphan(err) || errors.Is(err, errVanished)) && try < maxTries; try++ {
 		err = s.writeAll(ctx, plan) // a webhook was deleted after it was matched, or an event forgotten
@@ -65,20 +70,20 @@ func (s *Store) Resolve(ctx context.Context, in ResolveInput) ([]ResolvedEvent, 
 	if err != nil {
 		return nil, err
 	}
-	list := make([]ResolvedEvent, len(in.Events))
-	for i, e := range in.Events {
+	return inOrder(in.Events, plans), nil
+}
+
+// inOrder lists the plans in the order of the events.
+func inOrder(events []Event, plans map[eventKey]*ResolvedEvent) []ResolvedEvent {
+	list := make([]ResolvedEvent, len(events))
+	for i, e := range events {
 		list[i] = *plans[eventKey{e.Tenant, e.ID}]
 	}
-	return list, nil
+	return list
 }
 
 func (s *Store) resolve(tx *gorm.DB, in ResolveInput) (map[eventKey]*ResolvedEvent, error) {
-	events := make(map[eventKey]Event, len(in.Events))
-	plans := make(map[eventKey]*ResolvedEvent, len(in.Events))
-	for _, e := range in.Events {
-		events[eventKey{e.Tenant, e.ID}] = e
-		plans[eventKey{e.Tenant, e.ID}] = &ResolvedEvent{EventID: e.ID}
-	}
+	events, plans := unplanned(in.Events)
 	keys := sortedKeys(events)
 	fresh, err := s.insertEvents(tx, events, keys)
 	if err != nil {
@@ -96,6 +101,23 @@ func (s *Store) resolve(tx *gorm.DB, in ResolveInput) (map[eventKey]*ResolvedEve
 	if err := s.insertDeliveries(tx, planned); err != nil {
 		return nil, err
 	}
+	fill(plans, planned)
+	return plans, nil
+}
+
+// unplanned returns the events by what makes them one, with empty plans.
+func unplanned(list []Event) (map[eventKey]Event, map[eventKey]*ResolvedEvent) {
+	events := make(map[eventKey]Event, len(list))
+	plans := make(map[eventKey]*ResolvedEvent, len(list))
+	for _, e := range list {
+		events[eventKey{e.Tenant, e.ID}] = e
+		plans[eventKey{e.Tenant, e.ID}] = &ResolvedEvent{EventID: e.ID}
+	}
+	return events, plans
+}
+
+// fill adds new deliveries to their plans.
+func fill(plans map[eventKey]*ResolvedEvent, planned []Delivery) {
 	for _, d := range planned {
 		p := plans[eventKey{d.Tenant, d.EventID}]
 		p.Deliveries = append(p.Deliveries, d)
@@ -103,7 +125,6 @@ func (s *Store) resolve(tx *gorm.DB, in ResolveInput) (map[eventKey]*ResolvedEve
 	for _, p := range plans {
 		p.Total = len(p.Deliveries)
 	}
-	return plans, nil
 }
 
 // sortedKeys puts the events in one order for all processes, so that two
@@ -128,22 +149,24 @@ var eventBatch = []column{
 	{"body_hash", textCol}, {"workflow_id", textCol}, {"run_id", textCol}, {"webhook_id", textCol}, {"test", boolCol},
 }
 
+func eventRows(events map[eventKey]Event, keys []eventKey) *batch {
+	b := &batch{columns: eventBatch}
+	for _, k := range keys {
+		e := events[k]
+		b.add(e.Tenant, e.ID, e.Provider, e.Type, e.Source,
+			string(e.Data), string(e.CustomData), string(e.Attributes), moment(e.OccurredAt), moment(e.AcceptedAt),
+			e.BodyHash, e.WorkflowID, e.RunID, e.WebhookID, e.Test)
+	}
+	return b
+}
+
 // insertEvents inserts the events that are not there yet and says which.
 func (s *Store) insertEvents(tx *gorm.DB, events map[eventKey]Event, keys []eventKey) (map[eventKey]bool, error) {
 	held, err := s.takeKeys(tx, events, keys)
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{columns: eventBatch}
-	for _, k := range keys {
-		if held[k] {
-			continue
-		}
-		e := events[k]
-		b.add(e.Tenant, e.ID, e.Provider, e.Type, e.Source,
-			string(e.Data), string(e.CustomData), string(e.Attributes), moment(e.OccurredAt), moment(e.AcceptedAt),
-			e.BodyHash, e.WorkflowID, e.RunID, e.WebhookID, e.Test)
-	}
+	b := eventRows(events, slices.DeleteFunc(slices.Clone(keys), func(k eventKey) bool { return held[k] }))
 	fresh := make(map[eventKey]bool, len(keys))
 	for _, part := range b.parts() {
 		source, args, err := s.db.dialect.selectFrom(part)
@@ -214,14 +237,18 @@ var deliveryBatch = []column{
 	{"created_at", timeCol}, {"updated_at", timeCol}, {"settled_at", timeCol},
 }
 
-func (s *Store) insertDeliveries(tx *gorm.DB, planned []Delivery) error {
+func deliveryRows(planned []Delivery) *batch {
 	b := &batch{columns: deliveryBatch}
 	for _, d := range planned {
 		b.add(d.ID, d.Tenant, d.EventID, d.WebhookID, d.EventType, d.WorkflowID, d.Lane, d.TimeoutSeconds,
 			string(d.State), d.Attempts, d.RoundStart, d.Reason, d.Test,
 			moment(d.CreatedAt), moment(d.UpdatedAt), momentPtr(d.SettledAt))
 	}
-	for _, part := range b.parts() {
+	return b
+}
+
+func (s *Store) insertDeliveries(tx *gorm.DB, planned []Delivery) error {
+	for _, part := range deliveryRows(planned).parts() {
 		source, args, err := s.db.dialect.selectFrom(part)
 		if err != nil {
 			return err

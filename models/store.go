@@ -59,11 +59,21 @@ type Store struct {
 	slot     int // of this process in the rollups
 	recorder *recorder
 	closed   atomic.Bool
+
+	subscriptions subscriptions
 }
 
 // Open connects to a ledger whose migrations have been run (MigrateUp). A
 // database that cannot be used is refused with one sentence that says why.
 func Open(ctx context.Context, o Options) (*Store, error) {
+	t, err := parseURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	return openTarget(ctx, t, o)
+}
+
+func openTarget(ctx context.Context, t target, o Options) (*Store, error) {
 	if o.Sealer == nil {
 		return nil, errs.New(errs.Internal, "The ledger needs a Sealer: secrets are never stored in plain")
 	}
@@ -76,11 +86,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = DefaultMaxConnections
 	}
-	target, err := parseURL(o.URL)
-	if err != nil {
-		return nil, err
-	}
-	db, err := target.open(ctx, o.MaxConnections)
+	db, err := t.open(ctx, o.MaxConnections)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,6 @@ func ofAnother(w world, tenant string, hook, event, delivery, key string) map[st
 	}
 	_, calls["Audit"] = s.Audit(ctx, models.AuditFilter{Tenant: tenant, WebhookID: hook})
 	_, calls["Event"] = s.Event(ctx, tenant, event)
-	_, calls["KeyedEvent"] = s.KeyedEvent(ctx, tenant, event)
 	_, calls["DeliveriesOf"] = s.DeliveriesOf(ctx, tenant, event, 0, "")
 	_, _, calls["Delivery"] = s.Delivery(ctx, tenant, delivery)
 	_, calls["DueDelivery"] = s.DueDelivery(ctx, tenant, delivery)

@@ -6,7 +6,7 @@
 package webhook
 
 import (
-	"strings"
+	"bytes"
 	"time"
 )
 
@@ -92,24 +92,19 @@ var htmlEscapes = map[string]string{
 }
 
 func unescapeHTML(text []byte) []byte {
-	if !strings.Contains(string(text), `\u`) {
-		return append([]byte(nil), text...)
-	}
 	out := make([]byte, 0, len(text))
-	for i := 0; i < len(text); i++ {
-		if text[i] != '\\' || i+1 == len(text) {
-			out = append(out, text[i])
-			continue
+	for {
+		i := bytes.IndexByte(text, '\\')
+		if i < 0 || i+1 == len(text) {
+			return append(out, text...)
 		}
-		if i+6 <= len(text) {
-			if raw, ok := htmlEscapes[string(text[i+1:i+6])]; ok {
-				out = append(out, raw...)
-				i += 5
+		out, text = append(out, text[:i]...), text[i:]
+		if len(text) >= 6 {
+			if raw, ok := htmlEscapes[string(text[1:6])]; ok {
+				out, text = append(out, raw...), text[6:]
 				continue
 			}
 		}
-		out = append(out, text[i], text[i+1]) // an escape that was there before: both bytes stay
-		i++
+		out, text = append(out, text[:2]...), text[2:] // an escape that was there before: both bytes stay
 	}
-	return out
 }

@@ -7,11 +7,6 @@ import (
 	"posthaste/activities"
 )
 
-// maxSharedBytes bounds the data of events that share a workflow. Temporal warns
-// of inputs over 512 KiB and refuses them over 2 MiB; JSON around the data stays
-// well inside the difference.
-const maxSharedBytes = 400 << 10
-
 // coalescer lets events that arrive while a start is under way share the next
 // one, at most size of them and of one tenant. Nothing waits when nothing is
 // under way, so a quiet installation starts one workflow per event whatever the
@@ -68,7 +63,7 @@ func (c *coalescer) join(event activities.Event) (mine *shared, starts bool) {
 		g = &gathering{}
 		c.tenants[event.Tenant] = g
 	}
-	size := len(event.Data) + len(event.CustomData)
+	size := bytesOf(&event)
 	if g.next != nil && g.next.bytes+size > maxSharedBytes {
 		c.launch(event.Tenant, g)
 	}

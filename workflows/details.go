@@ -70,6 +70,8 @@ func (r *round) show(ctx workflow.Context) {
 // under pending activities.
 func (d *delivery) standing() string {
 	switch {
+	case d.inLine:
+		return "waits for its turn: its webhook takes no more just now"
 	case !d.State.Settled():
 		return "waits: see Pending Activities"
 	case d.reason != "":

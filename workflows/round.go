@@ -18,6 +18,8 @@ type round struct {
 	deliveries []*delivery // in the ledger's order
 	byID       map[string]*delivery
 	counts     map[string]int // of settled deliveries, by state
+	// turns are the timers that deliveries wait for, by StartInSeconds.
+	turns map[int]workflow.Future
 }
 
 // delivery is one delivery as this run knows it.
@@ -25,11 +27,13 @@ type delivery struct {
 	activities.Planned
 	attempts int
 	reason   string
-	// stopWaiting cancels the activity that waits for the next attempt; nil
-	// while there is none.
+	// stopWaiting ends the wait for the delivery's turn, or cancels the activity
+	// that waits for the next attempt; nil while nothing waits.
 	stopWaiting workflow.CancelFunc
 	// now is set by a person's request and taken by the next attempt.
 	now bool
+	// inLine is set while the delivery's turn has not come.
+	inLine bool
 }
 
 func newRound(tenant string, events []activities.Event) *round {
@@ -38,6 +42,7 @@ func newRound(tenant string, events []activities.Event) *round {
 		events: make(map[string]activities.Event, len(events)),
 		byID:   map[string]*delivery{},
 		counts: map[string]int{},
+		turns:  map[int]workflow.Future{},
 	}
 	for _, event := range events {
 		r.events[event.ID] = event
@@ -102,7 +107,10 @@ func (r *round) launch(ctx workflow.Context, work *work, deliveries []*delivery)
 	}
 	for _, slice := range sliced(deliveries) {
 		work.begin(ctx, "fast lane", func(ctx workflow.Context) error {
-			r.fast(ctx, slice)
+			r.awaitTurn(ctx, slice)
+			if ctx.Err() == nil {
+				r.fast(ctx, slice)
+			}
 			for _, d := range slice {
 				if !d.State.Settled() {
 					wait(d)
@@ -170,44 +178,9 @@ func (r *round) fast(ctx workflow.Context, slice []*delivery) {
 		return
 	}
 	r.note(result)
-}
-
-// durable waits for one delivery to settle. The activity retries by itself, on
-// the delivery's own schedule; it ends early only when a person asks for the
-// next attempt now, or when the workflow is cancelled.
-func (r *round) durable(ctx workflow.Context, d *delivery) error {
-	now := false
-	for !d.State.Settled() && ctx.Err() == nil {
-		waiting, stop := workflow.WithCancel(ctx)
-		d.stopWaiting = stop
-		r.show(ctx)
-		input := activities.DeliverInput{
-			Tenant: r.tenant, Lane: activities.LaneDurable, Now: now,
-			Deliveries: []activities.DeliveryRef{d.ref()},
-		}
-		var result activities.DeliverResult
-		err := workflow.ExecuteActivity(durableLane(waiting, r.tenant, d), a.Deliver, input).Get(ctx, &result)
-		d.stopWaiting = nil
-		if err != nil && !d.now && ctx.Err() == nil {
-			return fmt.Errorf("delivery %s: %w", d.DeliveryID, err)
-		}
-		r.note(result) // says nothing when a request or a cancellation ended the wait
-		r.show(ctx)
-		now, d.now = d.now, false
+	for _, d := range slice {
+		d.now = false // whoever asked has been served
 	}
-	return nil
-}
-
-// retryNow makes a waiting delivery of this round be tried at once, and reports
-// whether the delivery is of this round at all. One that is not waiting is
-// being tried already.
-func (r *round) retryNow(deliveryID string) bool {
-	d, ok := r.byID[deliveryID]
-	if ok && d.stopWaiting != nil {
-		d.now = true
-		d.stopWaiting()
-	}
-	return ok
 }
 
 // note takes over where the deliveries stand after an attempt.

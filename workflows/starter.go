@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// memoBodyHash holds the hash of a keyed event's body: it tells a repeated
-	// key from a reused one.
+	// memoBodyHash holds the hash of what was enqueued with a key: it tells a
+	// repeated key from a reused one.
 	memoBodyHash = "bodyHash"
 )
 
@@ -73,6 +73,10 @@ func (s *Starter) DeliverEvent(ctx context.Context, event activities.Event) (Acc
 		}
 		return Accepted{}, nil
 	}
+	return s.startAlone(ctx, event)
+}
+
+func (s *Starter) startAlone(ctx context.Context, event activities.Event) (Accepted, error) {
 	id := EventWorkflowID(event.Tenant, event.ID)
 	err := s.start(ctx, id, []activities.Event{event})
 	if isAlreadyStarted(err) {
@@ -189,10 +193,8 @@ func (s *Starter) start(ctx context.Context, id string, events []activities.Even
 	if same(events, func(e activities.Event) string { return e.Type }) {
 		attributes = append(attributes, AttributeEventType.ValueSet(events[0].Type))
 	}
-	if len(events) == 1 {
-		if hash := events[0].BodyHash; hash != "" {
-			options.Memo = map[string]any{memoBodyHash: hash}
-		}
+	if hash := sharedHash(events); hash != "" {
+		options.Memo = map[string]any{memoBodyHash: hash}
 	}
 	options.TypedSearchAttributes = temporal.NewSearchAttributes(attributes...)
 	err := s.outage.call(ctx, func(ctx context.Context) error {
@@ -227,24 +229,32 @@ func startOptions(tenant, id, summary string) client.StartWorkflowOptions {
 
 // repeated compares the event with the one that holds its id.
 func (s *Starter) repeated(ctx context.Context, id string, event activities.Event) (Accepted, error) {
+	hash, err := s.hashOf(ctx, id)
+	switch {
+	case err != nil:
+		return Accepted{}, err
+	case hash != event.BodyHash:
+		return Accepted{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
+	}
+	return Accepted{Duplicate: true}, nil
+}
+
+// hashOf reads from a workflow's memo the hash of what it was started with.
+func (s *Starter) hashOf(ctx context.Context, id string) (hash string, err error) {
 	var described *workflowservice.DescribeWorkflowExecutionResponse
-	err := s.outage.call(ctx, func(ctx context.Context) (err error) {
+	err = s.outage.call(ctx, func(ctx context.Context) (err error) {
 		described, err = s.client.DescribeWorkflowExecution(ctx, id, "")
 		return err
 	})
 	if err != nil {
-		return Accepted{}, s.unavailable(err, "The earlier event of this key could not be read")
+		return "", s.unavailable(err, "The earlier event of this key could not be read")
 	}
-	var hash string
 	if payload, ok := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[memoBodyHash]; ok {
 		if err := s.data.FromPayload(payload, &hash); err != nil {
-			return Accepted{}, errs.Wrap(err, errs.Internal, "The earlier event of this key could not be read")
+			return "", errs.Wrap(err, errs.Internal, "The earlier event of this key could not be read")
 		}
 	}
-	if hash != event.BodyHash {
-		return Accepted{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
-	}
-	return Accepted{Duplicate: true}, nil
+	return hash, nil
 }
 
 func isAlreadyStarted(err error) bool {

@@ -102,10 +102,11 @@ func (d Deps) check() error {
 // Dashboard makes the pages. It is safe for concurrent use.
 type Dashboard struct {
 	Deps
-	assets   *assets
-	origin   *http.CrossOriginProtection
-	strikes  *strikes
-	webhooks *webhookPages
+	assets    *assets
+	origin    *http.CrossOriginProtection
+	strikes   *strikes
+	signedOut *signedOut
+	webhooks  *webhookPages
 }
 
 // New returns the dashboard.
@@ -117,7 +118,10 @@ func New(deps Deps) (*Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dashboard{Deps: deps, assets: files, origin: http.NewCrossOriginProtection(), strikes: newStrikes(deps.Now)}
+	d := &Dashboard{
+		Deps: deps, assets: files, origin: http.NewCrossOriginProtection(),
+		strikes: newStrikes(deps.Now), signedOut: newSignedOut(deps.Now),
+	}
 	d.webhooks = &webhookPages{Dashboard: d, store: deps.Store}
 	return d, nil
 }

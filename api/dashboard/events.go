@@ -39,6 +39,15 @@ type eventsView struct {
 // filtered tells whether anything is left out.
 func (v eventsView) filtered() bool { return v.Type != "" || v.Provider != "" || v.Span.given() }
 
+// further is where the next page is. Where nothing was found so far, the empty
+// state leads there.
+func (v eventsView) further() string {
+	if len(v.Rows) == 0 {
+		return ""
+	}
+	return v.Next
+}
+
 func (p *eventPages) list(c *gin.Context) error {
 	span, err := p.readSpan(c)
 	if err != nil {

@@ -10,11 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// How much the overview shows.
-const (
-	latestShown  = 8
-	troubleShown = 5
-)
+// latestShown is how many events the overview shows.
+const latestShown = 8
 
 // overviewPages show how it goes: overall, and for one webhook.
 type overviewPages struct {
@@ -25,8 +22,7 @@ type overviewPages struct {
 // overviewView is how it goes overall.
 type overviewView struct {
 	Charts  charts
-	Trouble []models.Webhook // that get nothing, or fail
-	More    int              // of them that are not shown
+	Trouble trouble
 	Latest  []models.Event
 	None    bool // there is no webhook yet
 	Here    string
@@ -35,19 +31,13 @@ type overviewView struct {
 func (p *overviewPages) show(c *gin.Context) error {
 	ctx, tenant := c.Request.Context(), viewerOf(c).Tenant
 	view := overviewView{Here: c.Request.URL.RequestURI()}
-	hooks, err := p.store.Webhooks(ctx, models.WebhookFilter{Tenant: tenant, Limit: models.MaxPage})
+	hooks, err := p.store.Webhooks(ctx, models.WebhookFilter{Tenant: tenant, Limit: 1})
 	if err != nil {
 		return err
 	}
 	view.None = len(hooks.Items) == 0
-	for _, hook := range hooks.Items {
-		switch {
-		case !troubled(&hook):
-		case len(view.Trouble) == troubleShown:
-			view.More++
-		default:
-			view.Trouble = append(view.Trouble, hook)
-		}
+	if view.Trouble, err = findTrouble(ctx, p.store, tenant); err != nil {
+		return err
 	}
 	latest, err := p.store.Events(ctx, models.EventFilter{Tenant: tenant, Limit: latestShown})
 	if err != nil {
@@ -58,17 +48,6 @@ func (p *overviewPages) show(c *gin.Context) error {
 		return err
 	}
 	return p.render(c, http.StatusOK, page{Title: "Overview", Nav: "/", Body: overview(view)})
-}
-
-// troubled tells whether somebody should look at a webhook.
-func troubled(hook *models.Webhook) bool {
-	switch hook.Status {
-	case models.StatusBroken, models.StatusGone:
-		return true
-	case models.StatusActive:
-		return hook.FailingSince != nil
-	}
-	return false
 }
 
 // charts reads and draws how it went, for a webhook or ("") for all.

@@ -45,6 +45,9 @@ type session struct {
 	Until     time.Time `json:"u"`
 }
 
+// id tells one session from all others: its token is random.
+func (s session) id() string { return s.FormToken }
+
 // credential returns the session's credential as a header of an API request.
 func (s session) credential() http.Header { return http.Header{s.Header: {s.Value}} }
 
@@ -66,7 +69,7 @@ func viewerOf(c *gin.Context) viewer {
 // errs.Unauthorized when nobody is.
 func (d *Dashboard) Enter(c *gin.Context) (Identity, error) {
 	var found session
-	if !d.openCookie(c, cookieSession, &found) || !d.Now().Before(found.Until) {
+	if !d.openCookie(c, cookieSession, &found) || !d.Now().Before(found.Until) || d.signedOut.has(found.id()) {
 		return Identity{}, errs.New(errs.Unauthorized, "Sign in to see this page")
 	}
 	who, err := d.Identify(c.Request.Context(), found.credential())

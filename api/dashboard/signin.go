@@ -21,16 +21,14 @@ func (d *Dashboard) signInPage(c *gin.Context) error {
 	return d.render(c, http.StatusOK, page{Title: "Sign in", Bare: true, Body: signInForm(next, "")})
 }
 
-// signIn begins a session for an API key or a token, which must be good.
+// signIn begins a session for an API key or a token, which must be good. A good
+// one always does, however many wrong ones came from its address: behind a proxy
+// that is the address of all.
 func (d *Dashboard) signIn(c *gin.Context) error {
 	next := localPath(c.Request.PostFormValue("next"))
 	given := strings.TrimSpace(c.Request.PostFormValue("credential"))
 	refused := func(status int, reason string) error {
 		return d.render(c, status, page{Title: "Sign in", Bare: true, Body: signInForm(next, reason)})
-	}
-	if wait := d.strikes.wait(c.RemoteIP()); wait > 0 {
-		c.Header("Retry-After", retryAfter(wait))
-		return refused(http.StatusTooManyRequests, "There were too many wrong ones from your address. Wait a minute and try again.")
 	}
 	if given == "" || strings.ContainsFunc(given, notInHeader) {
 		return refused(http.StatusBadRequest, "Enter an API key or a token.")
@@ -38,7 +36,10 @@ func (d *Dashboard) signIn(c *gin.Context) error {
 	name, value := headerOf(given)
 	who, err := d.Identify(c.Request.Context(), http.Header{name: {value}})
 	if errs.Is(err, errs.Unauthorized) {
-		d.strikes.add(c.RemoteIP())
+		if wait := d.strikes.add(c.RemoteIP()); wait > 0 {
+			c.Header("Retry-After", retryAfter(wait))
+			return refused(http.StatusTooManyRequests, "This one is wrong, as were many before it from your address. Look where you have it from, and try again in a minute.")
+		}
 		return refused(http.StatusUnauthorized, ended(messageOf(err)))
 	}
 	if err != nil {
@@ -65,8 +66,12 @@ func headerOf(credential string) (name, value string) {
 
 func notInHeader(r rune) bool { return r <= ' ' || r > '~' }
 
-// signOut ends the session in this browser.
-func (*Dashboard) signOut(c *gin.Context) error {
+// signOut ends the session, here and where its cookie was copied to.
+func (d *Dashboard) signOut(c *gin.Context) error {
+	var ended session
+	if d.openCookie(c, cookieSession, &ended) && d.Now().Before(ended.Until) {
+		d.signedOut.add(ended.id(), ended.Until)
+	}
 	dropCookie(c, cookieSession)
 	dropCookie(c, cookieFlash)
 	return redirect(c, pathSignIn)

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How many wrong credentials one address may try: nobody guesses one, but each
-// may cost a look into the database. Behind a proxy all share its address.
+// How many wrong credentials from one address are answered as that, before the
+// answer is to wait. Behind a proxy all share its address, so a good one is never
+// made to wait; and nobody guesses one.
 const (
 	strikesAtOnce = 10
 	strikeEvery   = 6 * time.Second
@@ -29,23 +30,9 @@ func newStrikes(now func() time.Time) *strikes {
 	return &strikes{now: now, seen: map[string]*rate.Limiter{}}
 }
 
-// wait tells how long an address has to wait before it may try another one.
-func (s *strikes) wait(address string) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	bucket, known := s.seen[address]
-	if !known {
-		return 0
-	}
-	lacking := 1 - bucket.TokensAt(s.now())
-	if lacking <= 0 {
-		return 0
-	}
-	return time.Duration(lacking * float64(strikeEvery))
-}
-
-// add counts a wrong one.
-func (s *strikes) add(address string) {
+// add counts a wrong one, or tells how long its address has to wait before the
+// next, where there were too many.
+func (s *strikes) add(address string) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	bucket, known := s.seen[address]
@@ -56,7 +43,11 @@ func (s *strikes) add(address string) {
 		bucket = rate.NewLimiter(rate.Every(strikeEvery), strikesAtOnce)
 		s.seen[address] = bucket
 	}
-	bucket.AllowN(s.now(), 1)
+	now := s.now()
+	if bucket.AllowN(now, 1) {
+		return 0
+	}
+	return time.Duration((1 - bucket.TokensAt(now)) * float64(strikeEvery))
 }
 
 func retryAfter(wait time.Duration) string { return strconv.Itoa(int(math.Ceil(wait.Seconds()))) }

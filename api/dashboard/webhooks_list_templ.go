@@ -437,7 +437,7 @@ func webhookStatus(row hookRow) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, " <span class=\"sub\">since")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, " <span class=\"sub\">began")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

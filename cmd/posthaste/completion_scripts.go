@@ -43,7 +43,9 @@ const fishCompletion = `# posthaste completion for fish: posthaste completion fi
 function __posthaste_complete
     set -l before (commandline -opc)
     set -l now (commandline -ct)
-    $before[1] __complete -- $before[2..-1] "$now" 2>/dev/null
+    set -l found ($before[1] __complete -- $before[2..-1] "$now" 2>/dev/null)
+    set -q found[1]; or set found (__fish_complete_path "$now")
+    string join \n -- $found
 end
-complete -c posthaste -a '(__posthaste_complete)'
+complete -c posthaste -f -a '(__posthaste_complete)'
 `

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,6 +28,28 @@ func TestCompletionScriptsAreAcceptedByTheirShells(t *testing.T) {
 			require.NoError(t, err, "%s", output)
 			require.Empty(t, string(output))
 		})
+	}
+}
+
+// TestFishOffersFilesOnlyWhereNothingIsKnown puts a function in place of the
+// program, which knows one answer.
+func TestFishOffersFilesOnlyWhereNothingIsKnown(t *testing.T) {
+	t.Parallel()
+	path, err := exec.LookPath("fish")
+	if err != nil {
+		t.Skip("fish is not installed")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "report.json"), nil, 0o600))
+	for answer, want := range map[string]string{"echo rewrap": "rewrap", "true": "report.json"} {
+		command := exec.CommandContext(t.Context(), path, "--no-config")
+		command.Dir = dir
+		command.Env = append(os.Environ(), "HOME="+dir)
+		command.Stdin = strings.NewReader("function posthaste; " + answer + "; end\n" + fishCompletion + "complete -C 'posthaste re'\n")
+		output, err := command.CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		word, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\t")
+		require.Equal(t, want, word)
 	}
 }
 

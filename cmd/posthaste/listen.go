@@ -90,10 +90,14 @@ func (l listenCommand) receiver(ctx context.Context, c console) (*receiver, erro
 	if l.JSON {
 		show = showJSON
 	}
-	return &receiver{
+	r := &receiver{
 		profile: profile, secret: webhook.Secret(l.Secret.Reveal()), bad: bad, now: time.Now, stop: ctx.Done(),
 		show: func(came *arrival) { show(c.out, came) },
-	}, nil
+	}
+	if err := r.checkSecret(); err != nil {
+		return nil, misused("--%s", explain(err)) // "secret must begin with …"
+	}
+	return r, nil
 }
 
 // describe says how a receiver will behave badly; "" for a good one.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 
 type migrateCommand struct {
 	Up     migrateUpCommand     `cmd:"" help:"Bring the database's schema and Temporal's search attributes up to date. May be run again at any time."`
-	Status migrateStatusCommand `cmd:"" help:"Show which migrations are applied."`
+	Status migrateStatusCommand `cmd:"" help:"Show which migrations are applied and, where Temporal is named, its search attributes and schedule."`
 }
 
 type migrateUpCommand struct {
@@ -94,11 +93,6 @@ func (t *migrateTold) end() error {
 	return writeJSON(t.c.out, t)
 }
 
-type migrateStatusCommand struct {
-	config.Database
-	output
-}
-
 // migrationRow is one migration for a program.
 type migrationRow struct {
 	Version   int64      `json:"version"`
@@ -114,30 +108,6 @@ func rowOf(m models.Migration) migrationRow {
 		row.AppliedAt = &at
 	}
 	return row
-}
-
-// Run prints all migrations.
-func (m migrateStatusCommand) Run(ctx context.Context, c console) error {
-	if err := validateMigrate(config.Config{Database: m.Database}, false); err != nil {
-		return err
-	}
-	migrations, err := models.MigrationStatus(ctx, m.DatabaseURL.Reveal())
-	if err != nil {
-		return databaseFailure(m.DatabaseURL, err)
-	}
-	list, rows := []migrationRow{}, [][]string{}
-	for _, migration := range migrations {
-		applied := "pending"
-		if migration.Applied {
-			applied = migration.AppliedAt.UTC().Format(time.RFC3339)
-		}
-		list = append(list, rowOf(migration))
-		rows = append(rows, []string{strconv.FormatInt(migration.Version, 10), migration.Name, applied})
-	}
-	if m.JSON {
-		return writeJSON(c.out, list)
-	}
-	return writeTable(c.out, []string{"VERSION", "MIGRATION", "APPLIED"}, rows)
 }
 
 // validateMigrate looks at what migrate uses; the rest of the settings is not

@@ -132,15 +132,36 @@ func (r *receiver) wait(w http.ResponseWriter, request *http.Request) bool {
 	return false
 }
 
+// versions are those of the provider's webhooks; one without a name where it has
+// none.
+func (r *receiver) versions() []string {
+	versions, standard := r.profile.Versions()
+	if len(versions) == 0 {
+		return []string{standard}
+	}
+	return versions
+}
+
+// checkSecret returns why no version could ever be verified by the secret, or nil.
+func (r *receiver) checkSecret() error {
+	if r.secret == "" {
+		return nil
+	}
+	var fault error
+	for _, version := range r.versions() {
+		signer, _ := r.profile.Signer(version)
+		if fault = signer.CheckTrusted(r.secret); fault == nil {
+			return nil
+		}
+	}
+	return fault
+}
+
 // verify tries every version of the provider's webhooks: a receiver does not
 // know which one the webhook has.
 func (r *receiver) verify(came *arrival) verdict {
-	versions, standard := r.profile.Versions()
-	if len(versions) == 0 {
-		versions = []string{standard}
-	}
 	var reasons []string
-	for _, version := range versions {
+	for _, version := range r.versions() {
 		signer, _ := r.profile.Signer(version)
 		switch {
 		case len(signer.Headers()) == 0:

@@ -35,6 +35,7 @@ type commands struct {
 	Rewrap  rewrapCommand  `cmd:"" help:"Seal what is in the database with the key that seals now: a step of rotating the keys."`
 	Send    sendCommand    `cmd:"" help:"Enqueue an event, and watch it arrive."`
 	Listen  listenCommand  `cmd:"" help:"Receive webhooks, verify them and print them; play a bad receiver."`
+	Bench   benchCommand   `cmd:"" help:"Load Posthaste on this machine, and print what it can do beside what Temporal can."`
 	Health  healthCommand  `cmd:"" help:"Ask a running Posthaste whether it is ready; for container health checks."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 

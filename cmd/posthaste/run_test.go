@@ -84,6 +84,8 @@ func TestBadCommandLines(t *testing.T) {
 		{"missing event", []string{"send"}, "<type>"},
 		{"no status", []string{"listen", "--fail", "99"}, "--fail"},
 		{"first of less than none", []string{"listen", "--fail-first=-1"}, "--fail-first"},
+		{"a secret that is none", []string{"listen", "--secret", "whsec_not base64"}, "--secret must be whsec_ followed by base64"},
+		{"a secret without its prefix", []string{"listen", "--provider", "standard", "--secret", "plain"}, "--secret must begin with whsec_"},
 		{"unknown shell", []string{"completion", "cmd"}, "bash"},
 		{"a key set signs nothing", []string{"token", "--tenant", "acme", "--jwks-url", "https://login.example.com/keys"}, "--jwks-url"},
 	}
@@ -299,8 +301,8 @@ func TestMigrateOnAnEmptyMachine(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"POSTHASTE_DATABASE_URL": "sqlite://" + filepath.Join(t.TempDir(), "posthaste.db")}
 	before := call(t, env, "migrate", "status")
-	require.Equal(t, exitOK, before.code, before.errors)
-	require.Contains(t, before.out, "pending")
+	require.Equal(t, exitFailure, before.code, before.out)
+	require.Contains(t, before.errors, "there is no database")
 
 	up := call(t, env, "migrate", "up", "--skip-temporal")
 	require.Equal(t, exitOK, up.code, up.errors)

@@ -31,6 +31,9 @@ func (s serveCommand) Run(ctx context.Context, c console) (err error) {
 		return err
 	}
 	closers.push("listener", func() error { return ignoreClosed(listener.Close()) })
+	if err := serveProfiles(ctx, s.DebugAddr, logger, closers); err != nil {
+		return err
+	}
 	parts := &system{settings: s.Config, role: s.Role, logger: logger, closers: closers}
 	if err := startSystem(ctx, parts, listener); err != nil {
 		return err

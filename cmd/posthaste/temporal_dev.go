@@ -30,9 +30,11 @@ type temporalDev struct {
 	cli     string
 	dir     dataDir
 	port    int
-	uiPort  int
+	uiPort  int      // 0 runs it without Web UI
 	codec   string   // the endpoint that opens payloads for Web UI
 	environ []string // what the child gets to see
+
+	metricsPort int // 0 leaves that to the server
 }
 
 func (t temporalDev) address() string { return net.JoinHostPort(loopback, strconv.Itoa(t.port)) }
@@ -46,8 +48,7 @@ func (t temporalDev) uiURL() string {
 func (t temporalDev) args() []string {
 	args := []string{
 		"server", "start-dev",
-		"--ip", loopback, "--port", strconv.Itoa(t.port), "--ui-port", strconv.Itoa(t.uiPort),
-		"--ui-codec-endpoint", t.codec,
+		"--ip", loopback, "--port", strconv.Itoa(t.port),
 		"--db-filename", t.dir.file(fileTemporalDB),
 		"--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL",
 		"--log-level", "warn",
@@ -58,6 +59,14 @@ func (t temporalDev) args() []string {
 		"--dynamic-config-value", "matching.numTaskqueueReadPartitions=1",
 		"--dynamic-config-value", "matching.numTaskqueueWritePartitions=1",
 		"--dynamic-config-value", "frontend.enableServerVersionCheck=false",
+	}
+	if t.uiPort != 0 {
+		args = append(args, "--ui-port", strconv.Itoa(t.uiPort), "--ui-codec-endpoint", t.codec)
+	} else {
+		args = append(args, "--headless")
+	}
+	if t.metricsPort != 0 {
+		args = append(args, "--metrics-port", strconv.Itoa(t.metricsPort))
 	}
 	for _, name := range workflows.SearchAttributes() {
 		args = append(args, "--search-attribute", name+"=Keyword")
@@ -126,11 +135,12 @@ func (t temporalDev) died(server *child) error {
 	if server.err != nil {
 		cause = server.err.Error()
 	}
-	return failed(server.err, "the Temporal server ended (%s); the end of %s:\n%s", cause, t.dir.file(fileTemporal), t.lastLines(5))
+	return failed(server.err, "the Temporal server ended (%s); the end of %s:\n%s", cause, t.dir.file(fileTemporal), lastLines(t.dir.file(fileTemporal), 5))
 }
 
-func (t temporalDev) lastLines(n int) string {
-	text, err := os.ReadFile(t.dir.file(fileTemporal))
+// lastLines is the end of what a child wrote into its file.
+func lastLines(file string, n int) string {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Sprintf("  (cannot be read: %v)", err)
 	}

@@ -23,7 +23,8 @@ const maxShownText = 64
 // ("data.items[3].amount"): what JSON.parse refuses, invalid UTF-8, nesting
 // deeper than MaxDepth, and a number that JavaScript cannot hold exactly.
 func Canonical(field string, text []byte) (webhook.JSON, error) {
-	s := scanner{text: string(text), out: make([]byte, 0, len(text)+8)}
+	var room [16]member
+	s := scanner{text: text, out: make([]byte, 0, len(text)+8), members: room[:0]}
 	if bytes.HasPrefix(text, []byte("\xEF\xBB\xBF")) {
 		return nil, errs.InvalidField(field, "starts with a byte order mark")
 	}

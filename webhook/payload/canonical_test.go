@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -166,6 +168,27 @@ func TestCanonicalNumbersThatJavaScriptCannotHold(t *testing.T) {
 			require.Contains(t, onlyFault(t, err), "JavaScript cannot hold exactly")
 		})
 	}
+}
+
+// TestCanonicalDecimals holds short decimals, which are not converted where they
+// need not be, to the shortest text of their double.
+func TestCanonicalDecimals(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		give := rapid.StringMatching(`-?(0|[1-9][0-9]{0,9})\.0{0,7}[0-9]{1,8}`).Draw(t, "decimal")
+		value, err := strconv.ParseFloat(give, 64)
+		require.NoError(t, err)
+		got, err := payload.Canonical("it", []byte(give))
+		want := strconv.FormatFloat(value+0, 'f', -1, 64) // + 0 makes 0 of -0
+		switch {
+		case err != nil:
+			require.Greater(t, len(strings.Trim(give, "-0.")), 15, "%s is refused", give)
+		case value != 0 && math.Abs(value) < 1e-6:
+			require.Contains(t, string(got), "e-")
+		default:
+			require.Equal(t, want, string(got))
+		}
+	})
 }
 
 func TestCanonicalNamesTheMemberAtFault(t *testing.T) {
@@ -377,18 +400,4 @@ func shortName(text string) string {
 		return fmt.Sprintf("%s… (%d bytes)", text[:40], len(text))
 	}
 	return text
-}
-
-func BenchmarkCanonical(b *testing.B) {
-	for name, give := range messages(b) {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(give.Data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := payload.Canonical("data", give.Data); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

@@ -224,8 +224,9 @@ const unnamed = "data"
 // goes into the brackets of a name that no field lists.
 func (t *tree) appendKey(dst []byte, n, index int, top bool) []byte {
 	key := t.text[t.nodes[n].keyFrom:t.nodes[n].keyTo]
+	var digits [20]byte
 	if t.nodes[n].keyFrom == 0 {
-		key = strconv.AppendInt(nil, int64(index), 10)
+		key = strconv.AppendInt(digits[:0], int64(index), 10)
 	}
 	if top && bytes.ContainsAny(key, "[]") {
 		dst, top = append(dst, unnamed...), false

@@ -3,6 +3,7 @@ package payload
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // maxPlainDigits is how many digits an integer may have to be copied as it is:
@@ -15,6 +16,9 @@ const maxPlainDigits = 15
 func appendNumber(dst []byte, text string) ([]byte, bool) {
 	if plain, ok := plainInteger(text); ok {
 		return append(dst, plain...), true
+	}
+	if isPlainDecimal(text) {
+		return append(dst, text...), true
 	}
 	value, err := strconv.ParseFloat(text, 64)
 	if err != nil { // out of range; the text is well-formed
@@ -46,6 +50,27 @@ func plainInteger(text string) (string, bool) {
 		return "0", true
 	}
 	return text, true
+}
+
+// tiny begins the decimals that ECMAScript prints with an exponent.
+const tiny = "0.000000"
+
+// isPlainDecimal reports whether a number with a point, such as a price, reads as
+// ECMAScript would print it. A decimal of at most 15 digits is the shortest text
+// of its double, unless zeros end it.
+func isPlainDecimal(text string) bool {
+	if text[0] == '-' {
+		text = text[1:]
+	}
+	if len(text) > maxPlainDigits+1 || text[len(text)-1] == '0' || strings.HasPrefix(text, tiny) {
+		return false
+	}
+	for i := range len(text) {
+		if b := text[i]; b != '.' && (b < '0' || b > '9') {
+			return false
+		}
+	}
+	return strings.Contains(text, ".")
 }
 
 // appendFloat appends a double as ECMAScript prints it.

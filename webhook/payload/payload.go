@@ -79,15 +79,18 @@ func Compile(spec Spec) (*Renderer, error) {
 // same bytes, always. It fails only when the event's data is not JSON, which
 // Canonical keeps out at the door.
 func (r *Renderer) Render(in Input) (Body, error) {
-	s := scope{in: &in}
-	room := len(in.Event.Data) + len(in.Event.Data)/8 + len(in.Event.CustomData) + 512
-	body, err := r.write(make([]byte, 0, room), &s)
+	s := newScope(in)
+	defer s.release()
+	var err error
+	s.body, err = r.write(s.body, s)
 	if err == nil {
 		err = s.fault
 	}
 	if err != nil {
 		return Body{}, err
 	}
+	body := make([]byte, len(s.body))
+	copy(body, s.body)
 	return Body{Bytes: body, ContentType: r.contentType}, nil
 }
 

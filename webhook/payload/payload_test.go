@@ -226,21 +226,3 @@ func TestRenderRefusesDataThatIsNotJSON(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkRender(b *testing.B) {
-	for _, format := range payload.Formats() {
-		for name, event := range messages(b) {
-			b.Run(format+"/"+name, func(b *testing.B) {
-				renderer := compile(b, specs[format])
-				in := input(event)
-				b.SetBytes(int64(len(event.Data)))
-				b.ReportAllocs()
-				for b.Loop() {
-					if _, err := renderer.Render(in); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
-	}
-}

@@ -18,17 +18,21 @@ const upperHexDigits = "0123456789ABCDEF"
 // as PHP's urlencode and http_build_query write it: a space as +, the rest in
 // upper-case hex.
 func appendEscaped[T ~string | ~[]byte](dst []byte, text T) []byte {
+	start := 0
 	for i := range len(text) {
-		switch b := text[i]; {
-		case formPlain[b]:
-			dst = append(dst, b)
-		case b == ' ':
+		b := text[i]
+		if formPlain[b] {
+			continue
+		}
+		dst = append(dst, text[start:i]...)
+		start = i + 1
+		if b == ' ' {
 			dst = append(dst, '+')
-		default:
+		} else {
 			dst = append(dst, '%', upperHexDigits[b>>4], upperHexDigits[b&15])
 		}
 	}
-	return dst
+	return append(dst, text[start:]...)
 }
 
 // appendEscapedKey appends one step of a key below the first: [step].

@@ -8,7 +8,7 @@ import (
 
 // scanner reads JSON text once and writes it in canonical form as it goes.
 type scanner struct {
-	text    string
+	text    []byte
 	at      int
 	out     []byte
 	depth   int
@@ -41,7 +41,7 @@ func (s *scanner) unexpected() *fault {
 	if s.at >= len(s.text) {
 		return s.fail("is not valid JSON: it ends too early, at byte %d", s.at)
 	}
-	r, size := utf8.DecodeRuneInString(s.text[s.at:])
+	r, size := utf8.DecodeRune(s.text[s.at:])
 	if r == utf8.RuneError && size == 1 {
 		return s.fail("is not valid UTF-8 at byte %d", s.at)
 	}
@@ -113,11 +113,14 @@ func (s *scanner) nested(open byte) *fault {
 		return s.fail("nests deeper than %d levels, at byte %d", MaxDepth, s.at)
 	}
 	s.depth++
-	defer func() { s.depth-- }()
+	var err *fault
 	if open == '{' {
-		return s.object()
+		err = s.object()
+	} else {
+		err = s.array()
 	}
-	return s.array()
+	s.depth--
+	return err
 }
 
 func (s *scanner) array() *fault {
@@ -161,7 +164,7 @@ func (s *scanner) string() *fault {
 			continue
 		}
 		if b >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s.text[s.at:])
+			r, size := utf8.DecodeRune(s.text[s.at:])
 			if r == utf8.RuneError && size == 1 {
 				return s.unexpected()
 			}
@@ -214,11 +217,10 @@ func (s *scanner) number() *fault {
 			return s.unexpected()
 		}
 	}
-	text := s.text[start:s.at]
-	out, exact := appendNumber(s.out, text)
+	out, exact := appendNumber(s.out, string(s.text[start:s.at]))
 	if !exact {
 		return s.fail("is a number that JavaScript cannot hold exactly: %s at byte %d; send it as a string",
-			shorten(text), start)
+			shorten(string(s.text[start:s.at])), start)
 	}
 	s.out = out
 	return nil

@@ -1,6 +1,9 @@
 package payload
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // tree is canonical JSON taken apart: its values in the order of the text, each
 // container followed by what it holds. Taking apart copies nothing.
@@ -24,12 +27,18 @@ var errNotCanonical = errors.New("the data is not canonical JSON")
 // newTree takes canonical JSON apart. Any other text gives an error or a tree
 // that does not lead outside the text.
 func newTree(text []byte) (*tree, error) {
-	t := &tree{text: text, nodes: make([]node, 0, 16+len(text)/16)}
+	t := &tree{}
+	return t, t.take(text)
+}
+
+// take is newTree into a tree that is there, with the room it has.
+func (t *tree) take(text []byte) error {
+	t.text, t.nodes = text, slices.Grow(t.nodes[:0], 16+len(text)/16)
 	at, ok := t.read(0, 0, 0, 0)
 	if !ok || at != len(text) {
-		return nil, errNotCanonical
+		return errNotCanonical
 	}
-	return t, nil
+	return nil
 }
 
 // read takes apart the value at the given place and returns the place behind.

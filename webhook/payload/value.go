@@ -2,41 +2,52 @@ package payload
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"posthaste/errs"
 )
 
-// scope is what expressions read from while one body is rendered.
+// scope is what expressions read from while one body is rendered, and the room
+// that rendering needs.
 type scope struct {
-	in     *Input
-	data   *tree
-	custom *tree
-	fault  error // the first fault in the input; Render returns it
+	in     Input
+	data   tree
+	custom tree
+	fault  error  // the first fault in the input; Render returns it
+	body   []byte // where the body is written before its length is known
+}
+
+// scopes keeps the room for the next body.
+var scopes = sync.Pool{New: func() any { return new(scope) }}
+
+func newScope(in Input) *scope {
+	s, _ := scopes.Get().(*scope)
+	s.in = in
+	return s
+}
+
+// release lets go of everything but the room.
+func (s *scope) release() {
+	*s = scope{data: tree{nodes: s.data.nodes[:0]}, custom: tree{nodes: s.custom.nodes[:0]}, body: s.body[:0]}
+	scopes.Put(s)
 }
 
 // dataTree returns the event's data taken apart, nil when there is none.
-func (s *scope) dataTree() *tree {
-	if s.data == nil {
-		s.data = s.newTree(s.in.Event.Data)
-	}
-	return s.data
-}
+func (s *scope) dataTree() *tree { return s.takenApart(&s.data, s.in.Event.Data) }
 
 // customTree returns the event's customData taken apart, nil when there is none.
-func (s *scope) customTree() *tree {
-	if s.custom == nil {
-		s.custom = s.newTree(s.in.Event.CustomData)
-	}
-	return s.custom
-}
+func (s *scope) customTree() *tree { return s.takenApart(&s.custom, s.in.Event.CustomData) }
 
-func (s *scope) newTree(text []byte) *tree {
+// takenApart takes the text apart when it is first asked for.
+func (s *scope) takenApart(t *tree, text []byte) *tree {
 	if len(text) == 0 || s.fault != nil {
 		return nil
 	}
-	t, err := newTree(text)
-	if err != nil {
+	if t.text != nil {
+		return t
+	}
+	if err := t.take(text); err != nil {
 		s.fault = errs.Wrap(err, errs.Internal, "event %s cannot be rendered", s.in.Event.ID)
 		return nil
 	}

@@ -43,14 +43,19 @@ func (s AttributeSchema) attributes() []attribute {
 	})
 }
 
+// rules lists the attributes that have one.
+func (s AttributeSchema) rules() []attribute {
+	return slices.DeleteFunc(s.attributes(), func(a attribute) bool { return a.rule == AttributeRule{} })
+}
+
 // attributeRules returns the rules an event of these kinds is under: the
 // profile's, and each kind's own.
 func (p *Profile) attributeRules(kinds []*kind) []attribute {
-	rules := p.schema.Attributes.attributes()
+	rules := slices.Clip(p.rules)
 	for _, k := range kinds {
-		rules = append(rules, k.Attributes.attributes()...)
+		rules = append(rules, k.rules...)
 	}
-	return slices.DeleteFunc(rules, func(a attribute) bool { return a.rule == AttributeRule{} })
+	return rules
 }
 
 // fillFromData sets an attribute that was left out from the event's data, where

@@ -16,7 +16,7 @@ import (
 func compile(doc *document, schema Schema) *Profile {
 	schema.Secret = schema.Secret.withDefaults()
 	schema.Timeout = schema.Timeout.withDefaults()
-	p := &Profile{schema: schema, reserved: map[string]bool{}}
+	p := &Profile{schema: schema, rules: schema.Attributes.rules(), reserved: map[string]bool{}}
 	checkIdentity(doc, schema)
 	checkDeliveryRules(doc, schema)
 	p.compileGenerations(doc)

@@ -61,6 +61,8 @@ func (p *Profile) compileEvent(doc *document, key string, event *EventSchema) {
 	checkOmit(doc, key, event.Omit)
 	checkAttributeRules(doc, key+".attributes", event.Attributes)
 	checkSample(doc, key+".sample", event.Sample)
+	k.rules, k.rename, k.omissions = event.Attributes.rules(), quoted(event.Rename), newOmissions(event.Omit)
+	k.listReads(slices.Concat(p.rules, k.rules))
 	g.kinds[event.Type] = k
 	p.types = append(p.types, newEventType(*event, g.name))
 }
@@ -80,6 +82,7 @@ func (p *Profile) compileAnyEvent(doc *document) {
 			EventSchema: EventSchema{Category: schema.Category, Description: schema.Description},
 			renderer:    g.renderer, filters: p.schema.Filters, isDefault: g == p.fallback,
 		}
+		g.other.listReads(p.rules)
 	}
 }
 
@@ -118,6 +121,15 @@ func checkRename(doc *document, key string, rename map[string]string) {
 			doc.fault(key+".rename", "%q cannot become %q: give another name of letters, digits, _ and -", from, to)
 		}
 	}
+}
+
+// quoted returns the names as they stand in an event's data.
+func quoted(rename map[string]string) map[string]string {
+	names := make(map[string]string, len(rename))
+	for from, to := range rename {
+		names[payload.Quote(from)] = payload.Quote(to)
+	}
+	return names
 }
 
 var memberName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)

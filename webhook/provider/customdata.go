@@ -19,8 +19,9 @@ func (p *Profile) checkCustomData(e *webhook.Event, faults map[string]string) {
 		faults["customData"] = fmt.Sprintf("has no place in %s of %s", e.Type, p.schema.Title)
 		return
 	}
-	members, err := parseMembers(e.CustomData)
-	if err != nil || e.CustomData[0] != '{' {
+	value, err := parseValue(e.CustomData)
+	members, isObject := value.(map[string]any)
+	if err != nil || !isObject {
 		faults["customData"] = "must be an object"
 		return
 	}

@@ -10,25 +10,82 @@ import (
 	"strings"
 
 	"posthaste/webhook"
+	"posthaste/webhook/payload"
 )
 
 // number is a JSON number as written.
 type number = json.Number
 
-// parseMembers reads an event's data for the checks. Data that is no object has
-// no members.
-func parseMembers(data webhook.JSON) (map[string]any, error) {
-	if len(data) == 0 {
+// listReads lists the top members of an event's data that its checks look at: their
+// names by how they stand in the data. Most of a large event is passed on unread.
+func (k *kind) listReads(rules []attribute) {
+	k.reads = map[string]string{}
+	add := func(path string) {
+		name, _, _ := strings.Cut(path, ".")
+		k.reads[payload.Quote(name)] = name
+	}
+	for _, rule := range rules {
+		if path, found := strings.CutPrefix(rule.rule.From, fromData); found {
+			add(path)
+		}
+	}
+	for _, field := range k.Data {
+		add(field.Name)
+	}
+	if len(k.Data) == 0 {
+		return
+	}
+	for from, to := range k.Rename {
+		add(from)
+		add(to)
+	}
+}
+
+// readMembers reads what the checks of these kinds look at. Data that is no
+// object has no members.
+func readMembers(data webhook.JSON, kinds []*kind) (map[string]any, error) {
+	none := !slices.ContainsFunc(kinds, func(k *kind) bool { return len(k.reads) > 0 })
+	if none || len(data) == 0 || data[0] != '{' {
 		return nil, nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	var value any
-	if err := decoder.Decode(&value); err != nil {
+	list, err := splitObject(data)
+	if err != nil {
 		return nil, err
 	}
-	members, _ := value.(map[string]any)
+	members := map[string]any{}
+	for _, m := range list {
+		for _, k := range kinds {
+			if name, read := k.reads[string(m.Key)]; read {
+				if members[name], err = parseValue(m.Value); err != nil {
+					return nil, err
+				}
+				break
+			}
+		}
+	}
 	return members, nil
+}
+
+// parseValue reads canonical JSON, plain values without a decoder.
+func parseValue(text []byte) (any, error) {
+	switch text[0] {
+	case 'n':
+		return nil, nil
+	case 't', 'f':
+		return text[0] == 't', nil
+	case '"':
+		if bytes.IndexByte(text, '\\') < 0 {
+			return string(text[1 : len(text)-1]), nil
+		}
+	case '{', '[':
+	default:
+		return number(text), nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	err := decoder.Decode(&value)
+	return value, err
 }
 
 // lookup follows a path such as contact.email.
@@ -124,7 +181,7 @@ func (k *kind) givenName(name string) string {
 
 // renameMembers gives the top members of an object the names they have in a
 // version, every other byte as it is. A member whose new name is taken is left
-// out: the one that has the name already says the same.
+// out: the one that has the name already says the same. Names come quoted.
 func renameMembers(data webhook.JSON, rename map[string]string) (webhook.JSON, error) {
 	if len(rename) == 0 || len(data) == 0 || data[0] != '{' {
 		return data, nil
@@ -133,50 +190,45 @@ func renameMembers(data webhook.JSON, rename map[string]string) (webhook.JSON, e
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, len(data)+32)
-	out = append(out, '{')
+	kept := make([]payload.Member, 0, len(members))
+	changed := false
 	for _, m := range members {
-		key := m.rawKey
-		if to, found := rename[m.key]; found {
-			if slices.ContainsFunc(members, func(other member) bool { return other.key == to }) {
+		if to, found := rename[string(m.Key)]; found {
+			changed = true
+			if slices.ContainsFunc(members, func(other payload.Member) bool { return string(other.Key) == to }) {
 				continue
 			}
-			key = []byte(`"` + to + `"`)
+			m.Key = []byte(to)
 		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(append(append(out, key...), ':'), m.value...)
+		kept = append(kept, m)
 	}
-	return append(out, '}'), nil
-}
-
-// member is one member of an object, as text.
-type member struct {
-	key    string
-	rawKey []byte
-	value  json.RawMessage
+	if !changed {
+		return data, nil
+	}
+	return joinObject(kept), nil
 }
 
 // splitObject takes canonical object text apart without changing a byte of it.
-func splitObject(data webhook.JSON) ([]member, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if _, err := decoder.Token(); err != nil {
+func splitObject(data []byte) ([]payload.Member, error) {
+	members, err := payload.Members(data)
+	if err != nil {
 		return nil, fmt.Errorf("read the event's data: %w", err)
 	}
-	var members []member
-	for decoder.More() {
-		start := decoder.InputOffset()
-		token, err := decoder.Token()
-		if err != nil {
-			return nil, fmt.Errorf("read the event's data: %w", err)
-		}
-		key, _ := token.(string)
-		m := member{key: key, rawKey: bytes.TrimLeft(data[start:decoder.InputOffset()], ",")}
-		if err := decoder.Decode(&m.value); err != nil {
-			return nil, fmt.Errorf("read the event's data: %w", err)
-		}
-		members = append(members, m)
-	}
 	return members, nil
+}
+
+// joinObject is the inverse of splitObject.
+func joinObject(members []payload.Member) []byte {
+	room := 2
+	for _, m := range members {
+		room += len(m.Key) + len(m.Value) + 2
+	}
+	out := append(make([]byte, 0, room), '{')
+	for _, m := range members {
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, m.Key...), ':'), m.Value...)
+	}
+	return append(out, '}')
 }

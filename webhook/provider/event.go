@@ -34,13 +34,10 @@ func (p *Profile) CheckEvent(e *webhook.Event) map[string]string {
 	}
 	checkSource(e, faults)
 	rules := p.attributeRules(kinds)
-	var members map[string]any
-	if needsData(kinds, rules) { // most providers pass the data on unread
-		var err error
-		if members, err = parseMembers(e.Data); err != nil {
-			faults["data"] = "must be JSON"
-			return faults
-		}
+	members, err := readMembers(e.Data, kinds)
+	if err != nil {
+		faults["data"] = "must be JSON"
+		return faults
 	}
 	for _, rule := range rules {
 		rule.fillFromData(e, members)
@@ -58,12 +55,6 @@ func (p *Profile) CheckEvent(e *webhook.Event) map[string]string {
 	}
 	p.checkCustomData(e, faults)
 	return faults
-}
-
-// needsData reports whether any check looks into the event's data.
-func needsData(kinds []*kind, rules []attribute) bool {
-	return slices.ContainsFunc(kinds, func(k *kind) bool { return len(k.Data) > 0 }) ||
-		slices.ContainsFunc(rules, func(a attribute) bool { return strings.HasPrefix(a.rule.From, fromData) })
 }
 
 // kindsOf returns what every version says of the event type: one enqueued event

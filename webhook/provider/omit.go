@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,12 +35,38 @@ func checkOmit(doc *document, key string, list []OmitSchema) {
 	}
 }
 
+// omission is an OmitSchema, compiled.
+type omission struct {
+	steps []omitStep
+	value []byte // canonical; nil = whatever the value is
+}
+
+// omitStep leads into a member, or into each element of the array it holds.
+type omitStep struct {
+	key  string // with its quotes
+	each bool
+}
+
+func newOmissions(list []OmitSchema) []omission {
+	omissions := make([]omission, len(list))
+	for i, schema := range list {
+		if schema.Value.given {
+			omissions[i].value = schema.Value.text
+		}
+		for step := range strings.SplitSeq(schema.Member, ".") {
+			name, each := strings.CutSuffix(step, eachElement)
+			omissions[i].steps = append(omissions[i].steps, omitStep{payload.Quote(name), each})
+		}
+	}
+	return omissions
+}
+
 // omitMembers returns the data without the members that the event leaves out,
 // every other byte as it is.
-func omitMembers(data webhook.JSON, list []OmitSchema) (webhook.JSON, error) {
+func omitMembers(data webhook.JSON, list []omission) (webhook.JSON, error) {
 	for _, omit := range list {
 		var err error
-		if data, err = omit.without(data, strings.Split(omit.Member, ".")); err != nil {
+		if data, err = omit.without(data, omit.steps); err != nil {
 			return nil, err
 		}
 	}
@@ -50,7 +75,7 @@ func omitMembers(data webhook.JSON, list []OmitSchema) (webhook.JSON, error) {
 
 // without takes the member at the end of the steps out of the object; what is no
 // object stays as it is.
-func (o OmitSchema) without(data []byte, steps []string) ([]byte, error) {
+func (o omission) without(data []byte, steps []omitStep) ([]byte, error) {
 	if len(data) == 0 || data[0] != '{' {
 		return data, nil
 	}
@@ -58,37 +83,35 @@ func (o OmitSchema) without(data []byte, steps []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, each := strings.CutSuffix(steps[0], eachElement)
-	kept := members[:0]
-	for _, m := range members {
-		switch {
-		case m.key != name:
-		case len(steps) > 1:
-			if m.value, err = o.withoutDeeper(m.value, each, steps[1:]); err != nil {
-				return nil, err
-			}
-		case !o.Value.given || bytes.Equal(o.Value.text, m.value):
-			continue
+	i := slices.IndexFunc(members, func(m payload.Member) bool { return string(m.Key) == steps[0].key })
+	switch {
+	case i < 0:
+		return data, nil
+	case len(steps) > 1:
+		if members[i].Value, err = o.withoutDeeper(members[i].Value, steps[0].each, steps[1:]); err != nil {
+			return nil, err
 		}
-		kept = append(kept, m)
+		return joinObject(members), nil
+	case o.value == nil || bytes.Equal(o.value, members[i].Value):
+		return joinObject(slices.Delete(members, i, i+1)), nil
 	}
-	return joinObject(kept), nil
+	return data, nil
 }
 
 // withoutDeeper goes on below a member: into the object itself, or into each
 // element of the array.
-func (o OmitSchema) withoutDeeper(value []byte, each bool, steps []string) ([]byte, error) {
+func (o omission) withoutDeeper(value []byte, each bool, steps []omitStep) ([]byte, error) {
 	if !each {
 		return o.without(value, steps)
 	}
 	if len(value) == 0 || value[0] != '[' {
 		return value, nil
 	}
-	var elements []json.RawMessage
-	if err := json.Unmarshal(value, &elements); err != nil {
+	elements, err := payload.Elements(value)
+	if err != nil {
 		return nil, fmt.Errorf("read the event's data: %w", err)
 	}
-	out := []byte{'['}
+	out := append(make([]byte, 0, len(value)), '[')
 	for i, element := range elements {
 		rest, err := o.without(element, steps)
 		if err != nil {
@@ -100,16 +123,4 @@ func (o OmitSchema) withoutDeeper(value []byte, each bool, steps []string) ([]by
 		out = append(out, rest...)
 	}
 	return append(out, ']'), nil
-}
-
-// joinObject is the inverse of splitObject.
-func joinObject(members []member) []byte {
-	out := []byte{'{'}
-	for _, m := range members {
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(append(append(out, m.rawKey...), ':'), m.value...)
-	}
-	return append(out, '}')
 }

@@ -23,6 +23,7 @@ type Profile struct {
 	generations []*generation // at least one; without versions, one without a name
 	fallback    *generation   // of webhooks that name no version
 	types       []EventType
+	rules       []attribute     // of every event
 	reserved    map[string]bool // canonical names of headers the provider sets
 }
 
@@ -41,6 +42,10 @@ type kind struct {
 	EventSchema
 	renderer  *payload.Renderer
 	filters   []Filter
+	rules     []attribute       // of this kind alone
+	reads     map[string]string // what the checks look at in the data: see listReads
+	rename    map[string]string // Rename with both names quoted
+	omissions []omission
 	isDefault bool // of the default version
 }
 

@@ -52,7 +52,8 @@ func (p *Profile) Request(in RequestInput) (send.Request, error) {
 	if err != nil {
 		return send.Request{}, err
 	}
-	headers := []send.Header{{Name: "Content-Type", Value: body.ContentType}}
+	headers := make([]send.Header, 0, 3+len(p.schema.Headers)+len(signatures)+len(in.Subscription.Headers))
+	headers = append(headers, send.Header{Name: "Content-Type", Value: body.ContentType})
 	if in.UserAgent != "" {
 		headers = append(headers, send.Header{Name: "User-Agent", Value: in.UserAgent})
 	}
@@ -80,11 +81,11 @@ func (p *Profile) payloadInput(in RequestInput, k *kind) (payload.Input, error) 
 	out := payload.Input{
 		Event: in.Event, Subscription: in.Subscription, DeliveryID: prefixed(prefix.Delivery, in.DeliveryID), Now: in.Now,
 	}
-	data, err := renameMembers(in.Event.Data, k.Rename)
+	data, err := renameMembers(in.Event.Data, k.rename)
 	if err != nil {
 		return payload.Input{}, err
 	}
-	if out.Event.Data, err = omitMembers(data, k.Omit); err != nil {
+	if out.Event.Data, err = omitMembers(data, k.omissions); err != nil {
 		return payload.Input{}, err
 	}
 	if k.WireType != "" {

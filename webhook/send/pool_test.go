@@ -1,6 +1,8 @@
 package send
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +21,13 @@ import (
 // counting is a receiver that counts its connections.
 func counting(tb testing.TB, serve http.HandlerFunc) (string, *atomic.Int32) {
 	tb.Helper()
+	server, connections := countingUnstarted(tb, serve)
+	server.Start()
+	return server.URL, connections
+}
+
+func countingUnstarted(tb testing.TB, serve http.HandlerFunc) (*httptest.Server, *atomic.Int32) {
+	tb.Helper()
 	var connections atomic.Int32
 	server := httptest.NewUnstartedServer(serve)
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -26,9 +35,22 @@ func counting(tb testing.TB, serve http.HandlerFunc) (string, *atomic.Int32) {
 			connections.Add(1)
 		}
 	}
-	server.Start()
 	tb.Cleanup(server.Close)
-	return server.URL, &connections
+	return server, &connections
+}
+
+// trustingServer makes a Sender trust the server, where it speaks TLS.
+func trustingServer(server *httptest.Server) func(*Options) {
+	return func(o *Options) {
+		if cert := server.Certificate(); cert != nil {
+			(&authority{cert: cert}).trusted(o)
+		}
+	}
+}
+
+func startHTTP2(server *httptest.Server) {
+	server.EnableHTTP2 = true
+	server.StartTLS()
 }
 
 func TestConnectionsAreReused(t *testing.T) {
@@ -42,6 +64,85 @@ func TestConnectionsAreReused(t *testing.T) {
 		require.Equal(t, webhook.ReasonServerError, s.Send(t.Context(), post(url)).Outcome.Reason)
 	}
 	require.EqualValues(t, 1, connections.Load())
+}
+
+// TestFewConnectionsCarryManyPosts: one webhook may have 16 POSTs in flight. The
+// first of them are there all at once, so that none takes over the connection
+// that another one is dialling and lets its own become a spare.
+func TestFewConnectionsCarryManyPosts(t *testing.T) {
+	t.Parallel()
+	const posts, width = 200, 16
+	for name, tc := range map[string]struct {
+		start func(*httptest.Server)
+		width int32
+	}{
+		"one after the other, in clear": {(*httptest.Server).Start, 1},
+		"16 at a time, in clear":        {(*httptest.Server).Start, width},
+		"one after the other, HTTP/1.1": {(*httptest.Server).StartTLS, 1},
+		"16 at a time, HTTP/1.1":        {(*httptest.Server).StartTLS, width},
+		"one after the other, HTTP/2":   {startHTTP2, 1},
+		"16 at a time, HTTP/2":          {startHTTP2, width},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got atomic.Int32
+			var gate sync.WaitGroup
+			gate.Add(int(tc.width))
+			server, connections := countingUnstarted(t, func(w http.ResponseWriter, r *http.Request) {
+				if got.Add(1) <= tc.width {
+					gate.Done()
+					gate.Wait()
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+				_, _ = w.Write(make([]byte, MaxResponseBody))
+			})
+			tc.start(server)
+			s := newSender(t, trustingServer(server))
+			var left atomic.Int32
+			left.Store(posts)
+			var all sync.WaitGroup
+			for range tc.width {
+				all.Go(func() {
+					for left.Add(-1) >= 0 {
+						if outcome := s.Send(t.Context(), post(server.URL)).Outcome; outcome.Kind != webhook.Delivered {
+							t.Error(outcome.Detail)
+						}
+					}
+				})
+			}
+			all.Wait()
+			require.EqualValues(t, posts, got.Load())
+			require.LessOrEqual(t, connections.Load(), tc.width)
+			t.Logf("%d POSTs over %d connections", posts, connections.Load())
+		})
+	}
+}
+
+// TestAConnectionCarriesNothingOver: webhooks of strangers share a host, and so a
+// connection. What one of them sends or is given must not reach the other.
+func TestAConnectionCarriesNothingOver(t *testing.T) {
+	t.Parallel()
+	var seen []http.Header // requests come one after the other
+	url, connections := counting(t, func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.Header.Clone())
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "first"})
+		w.Header().Set("Www-Authenticate", "Basic")
+		w.Header().Set("Alt-Svc", `h2="elsewhere.example:443"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	s := newSender(t)
+	first, second := post(url+"/first?token=1"), post(url+"/second")
+	first.Header = []Header{{"Authorization", "Bearer first"}, {"Cookie", "a=first"}, {"X-Team", "first"}}
+	s.Send(t.Context(), first)
+	s.Send(t.Context(), second)
+	s.Send(t.Context(), second)
+	require.EqualValues(t, 1, connections.Load(), "they share a connection")
+	require.Len(t, seen, 3)
+	require.Equal(t, "Bearer first", seen[0].Get("Authorization"))
+	for _, header := range seen[1:] {
+		require.NotContains(t, fmt.Sprint(header), "first")
+		require.Equal(t, http.Header{"Content-Length": {"7"}}, header)
+	}
 }
 
 func TestABurstFindsItsConnectionsAgain(t *testing.T) {
@@ -100,22 +201,4 @@ func settled(s *Sender, limit int) func() bool {
 		files, err := os.ReadDir("/proc/self/fd")
 		return err == nil && len(files) < 2*limit && runtime.NumGoroutine() < limit
 	}
-}
-
-func BenchmarkSend(b *testing.B) {
-	url, _ := counting(b, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	s := newSender(b)
-	request := post(url)
-	request.Body = make([]byte, 1024)
-	request.Header = []Header{{"Content-Type", "application/json"}, {"User-Agent", "Posthaste"}, {"webhook-id", "x"},
-		{"webhook-timestamp", "1"}, {"webhook-signature", "v1,x"}}
-	b.ReportAllocs()
-	b.SetParallelism(8)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if got := s.Send(b.Context(), request); got.Outcome.Kind != webhook.Delivered {
-				b.Error(got.Outcome.Detail)
-			}
-		}
-	})
 }

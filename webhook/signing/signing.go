@@ -70,6 +70,7 @@ type scheme interface {
 	headers() []string
 	several() bool
 	checkSecret(secret webhook.Secret) error
+	checkTrusted(secret webhook.Secret) error
 }
 
 // schemes is every scheme there is. A new one is a file and a line here.
@@ -125,6 +126,10 @@ func (s *Signer) Several() bool { return s.scheme.several() }
 // CheckSecret returns errs.Invalid on "secret" when the scheme cannot sign with
 // the secret.
 func (s *Signer) CheckSecret(secret webhook.Secret) error { return s.scheme.checkSecret(secret) }
+
+// CheckTrusted returns errs.Invalid on "secret" when the scheme cannot verify by
+// the secret. A receiver may hold less than a sender: a public key.
+func (s *Signer) CheckTrusted(secret webhook.Secret) error { return s.scheme.checkTrusted(secret) }
 
 // refuse is the answer of every failed verification.
 func refuse(format string, args ...any) error {

@@ -56,7 +56,11 @@ func TestStandardSecrets(t *testing.T) {
 	}
 	for _, secret := range []webhook.Secret{encode("whsec_", 24), encode("whsec_", 64), encode("whsk_", 32)} {
 		require.NoError(t, signer.CheckSecret(secret), secret.Reveal())
+		require.NoError(t, signer.CheckTrusted(secret), secret.Reveal())
 	}
+	require.NoError(t, signer.CheckTrusted(encode("whpk_", 32)), "a receiver needs no private key")
+	requireField(t, signer.CheckTrusted(encode("whpk_", 31)), "secret")
+	requireField(t, signer.CheckTrusted("plain-text-secret-of-some-length"), "secret")
 	for _, secret := range []webhook.Secret{
 		"", "whsec_", "plain-text-secret-of-some-length", encode("", 32), encode("WHSEC_", 32),
 		encode("whsec_", 23), encode("whsec_", 65), "whsec_not base64 at all, not at all",

@@ -86,27 +86,47 @@ func (t template) literals() string {
 	return text.String()
 }
 
-// fill writes the template with the values in place of the placeholders.
-func (t template) fill(values map[string]string) string {
-	var text strings.Builder
-	for _, p := range t {
-		if p.name == "" {
-			text.WriteString(p.literal)
-		} else {
-			text.WriteString(values[p.name])
-		}
+// values stand in place of the placeholders; {body} is none of them.
+type values struct{ id, t, sig string }
+
+// of returns the place of the value of a placeholder, nil for literal text.
+func (v *values) of(name string) *string {
+	switch name {
+	case "id":
+		return &v.id
+	case "t":
+		return &v.t
+	case "sig":
+		return &v.sig
 	}
-	return text.String()
+	return nil
+}
+
+// appendTo appends the part, filled in.
+func (p part) appendTo(dst []byte, v *values) []byte {
+	if value := v.of(p.name); value != nil {
+		return append(dst, *value...)
+	}
+	return append(dst, p.literal...)
+}
+
+// fill writes the template with the values in place of the placeholders.
+func (t template) fill(v *values) string {
+	text := make([]byte, 0, 128) // enough for a time and a signature
+	for _, p := range t {
+		text = p.appendTo(text, v)
+	}
+	return string(text)
 }
 
 // read is the inverse of fill: the values that make the text, or false.
-func (t template) read(text string) (map[string]string, bool) {
-	values := map[string]string{}
+func (t template) read(text string) (values, bool) {
+	var v values
 	for i, p := range t {
 		if p.name == "" {
 			rest, found := strings.CutPrefix(text, p.literal)
 			if !found {
-				return nil, false
+				return values{}, false
 			}
 			text = rest
 			continue
@@ -114,10 +134,10 @@ func (t template) read(text string) (map[string]string, bool) {
 		end := len(text)
 		if i+1 < len(t) {
 			if end = strings.Index(text, t[i+1].literal); end < 0 {
-				return nil, false
+				return values{}, false
 			}
 		}
-		values[p.name], text = text[:end], text[end:]
+		*v.of(p.name), text = text[:end], text[end:]
 	}
-	return values, text == ""
+	return v, text == ""
 }

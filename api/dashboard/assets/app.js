@@ -94,9 +94,17 @@
   });
 
   // Parts that refresh themselves rest while nobody looks, and while somebody
-  // is at something inside them.
+  // is at something inside them: with the keyboard, with a text that they mark, or
+  // by reading a list further down than its top, where new rows come in.
+  function atSomething(part) {
+    const marked = document.getSelection();
+    return part.contains(document.activeElement) ||
+      marked.type === "Range" && marked.containsNode(part, true) ||
+      "newestFirst" in part.dataset && part.getBoundingClientRect().top < 0;
+  }
+
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden || event.target.contains(document.activeElement)) event.preventDefault();
+    if (document.hidden || atSomething(event.target)) event.preventDefault();
   });
   document.addEventListener("htmx:afterSettle", (event) => wake(event.target.parentElement || document));
 

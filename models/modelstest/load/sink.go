@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/glebarez/sqlite"
 	"github.com/jackc/pgx/v5"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // sink takes rows into a ledger, past the store: a chunk is one transaction.
@@ -21,7 +21,7 @@ type sink interface {
 func openSink(ctx context.Context, url string) (sink, error) {
 	if !isPostgres(url) {
 		const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-64000)&_txlock=immediate"
-		db, err := sql.Open(sqlite.DriverName, strings.TrimPrefix(url, "sqlite://")+pragmas)
+		db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite://")+pragmas)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,86 @@
+package activities
+
+import (
+	"time"
+
+	"posthaste/models"
+)
+
+// turnStep is how exactly a turn is told. What comes sooner is asked for at once;
+// deliveries of one run whose turns fall into one step share a timer, and so a
+// write of Temporal's.
+const turnStep = 5 * time.Second
+
+// turns tells new deliveries how long to stay away before they ask for a place in
+// their lane. Where it is clear that a webhook cannot take them yet, the workflow
+// waits: an activity that asks only to be sent away costs the Temporal server two
+// writes, and a batch of a hundred thousand events for a webhook that takes one a
+// second would be a hundred thousand such activities at once.
+type turns struct {
+	*Activities
+	limits map[string]int           // MaxPerSecond of the webhooks that were matched
+	late   map[string]time.Duration // what those wait who met a full line
+}
+
+func (a *Activities) newTurns() *turns {
+	return &turns{Activities: a, limits: map[string]int{}, late: map[string]time.Duration{}}
+}
+
+// note remembers what Match saw of a webhook.
+func (t *turns) note(w *models.Webhook) {
+	if w.MaxPerSecond > 0 {
+		t.limits[w.ID] = w.MaxPerSecond
+	}
+}
+
+// give tells each delivery that is new its turn.
+func (t *turns) give(deliveries []models.Delivery, plan []Planned) {
+	for i := range plan {
+		d := &deliveries[i]
+		if d.State != models.StatePending || d.Attempts > 0 || d.Test {
+			continue
+		}
+		var wait time.Duration
+		if plan[i].Lane == LaneDurable {
+			wait = t.turn(d.Tenant, d.WebhookID)
+		} else if t.fastCalls.full(d.Tenant) {
+			wait = roundUp(t.tenantPlaces.next(d.Tenant, 0))
+		}
+		plan[i].StartInSeconds = int(wait / time.Second)
+	}
+}
+
+// roundUp makes whole steps of a wait.
+func roundUp(wait time.Duration) time.Duration {
+	return (wait + turnStep - 1).Truncate(turnStep)
+}
+
+// turn returns the wait of one delivery of the durable lane, in whole steps.
+// Under a rate limit it is cut short, since a delivery that comes early is told
+// its exact time by the ledger; before a webhook that hangs it is rounded up.
+func (t *turns) turn(tenant, webhookID string) time.Duration {
+	wait := t.breakers.wait(webhookID)
+	if t.fitness.crowded(webhookID) {
+		wait = max(wait, turnStep)
+	}
+	if wait > 0 || t.durable.full(webhookID) || t.durableTenants.full(tenant) {
+		return roundUp(t.places.next(webhookID, wait))
+	}
+	limit := t.limits[webhookID]
+	if limit == 0 {
+		return 0
+	}
+	wait, ok := t.places.paced(webhookID, limit)
+	if !ok {
+		wait = t.lateTurn(webhookID)
+	}
+	return wait.Truncate(turnStep)
+}
+
+// lateTurn is the same for all deliveries of a run that meet a full line.
+func (t *turns) lateTurn(webhookID string) time.Duration {
+	if t.late[webhookID] == 0 {
+		t.late[webhookID] = t.places.somewhere()
+	}
+	return t.late[webhookID]
+}

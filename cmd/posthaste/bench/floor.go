@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// floorQueue is the task queue of the empty workflows.
+const floorQueue = "bench-floor"
+
+// floor starts empty workflows, eagerly, on the Temporal that Posthaste runs on:
+// no durable event can cost less.
+type floor struct {
+	*flow
+	client client.Client
+	worker worker.Worker
+	run    string // keeps the ids of two runs apart
+}
+
+// startFloor starts a worker for empty workflows; stop it after use.
+func startFloor(c client.Client, run string) (*floor, error) {
+	f := &floor{flow: newFlow(1), client: c, run: run}
+	f.worker = worker.New(c, floorQueue, worker.Options{
+		MaxConcurrentWorkflowTaskExecutionSize: 1_000, MaxConcurrentWorkflowTaskPollers: 8, DisableRegistrationAliasing: true,
+	})
+	f.worker.RegisterWorkflowWithOptions(f.empty, workflow.RegisterOptions{Name: "Empty"})
+	if err := f.worker.Start(); err != nil {
+		return nil, fmt.Errorf("start the worker of the floor: %w", err)
+	}
+	return f, nil
+}
+
+// empty does nothing but say that it runs.
+func (f *floor) empty(_ workflow.Context, n int64) error {
+	f.arrive(n, 0, f.now())
+	return nil
+}
+
+// start starts the workflow of one number.
+func (f *floor) start(ctx context.Context, first int64, _ int) error {
+	_, err := f.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: fmt.Sprintf("floor/%s/%d", f.run, first), TaskQueue: floorQueue, EnableEagerStart: true,
+	}, "Empty", first)
+	return err
+}

@@ -1,0 +1,177 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// longestWait is how long a caller waits for what was accepted before it goes
+	// on without.
+	longestWait = time.Minute
+	// refusedPause keeps a caller from asking again at once.
+	refusedPause = 100 * time.Millisecond
+)
+
+// errLate is a wait that was given up.
+var errLate = errors.New("deliveries of accepted events are late")
+
+// begin starts events [first, first+count) and returns when they are accepted.
+type begin func(ctx context.Context, first int64, count int) error
+
+// closedLoad has callers that each begin events and wait until all deliveries
+// have come before they begin the next.
+type closedLoad struct {
+	flow    *flow
+	begin   begin
+	callers int
+	each    int // events that a caller begins at once
+	warm    time.Duration
+	lasting time.Duration
+	most    int64 // ends earlier, once so many events were begun; 0 = never
+}
+
+// run loads until the time is over and returns what was measured.
+func (l closedLoad) run(ctx context.Context) (window, error) {
+	w := window{flow: l.flow, from: l.flow.next.Load()}
+	w.began = l.flow.now() + int64(l.warm)
+	deadline := w.began + int64(l.lasting)
+	group, ctx := errgroup.WithContext(ctx)
+	for range l.callers {
+		group.Go(func() error {
+			waits := newWaiter()
+			for l.flow.now() < deadline && (l.most == 0 || l.flow.next.Load()-w.from < l.most) {
+				err := l.once(ctx, waits)
+				switch {
+				case isBusy(err):
+					waits = newWaiter() // what was refused will not come
+					err = pause(ctx, refusedPause)
+				case errors.Is(err, errLate):
+					waits, err = newWaiter(), nil // whether it is lost shows when all has settled
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	w.to, w.end = l.flow.next.Load(), min(deadline, l.flow.now())
+	return w, err
+}
+
+func (l closedLoad) once(ctx context.Context, waits *waiter) error {
+	first := l.flow.begin(l.each, l.flow.now(), waits)
+	if err := l.begin(ctx, first, l.each); err != nil {
+		return err
+	}
+	l.flow.accept(first, l.each, l.flow.now())
+	return waits.wait(ctx)
+}
+
+// isBusy tells an answer that asks to try again later.
+func isBusy(err error) bool {
+	var refused *refusal
+	return errors.As(err, &refused) && refused.status >= http.StatusInternalServerError
+}
+
+// wait returns when all has come.
+func (w *waiter) wait(ctx context.Context) error {
+	timer := time.NewTimer(longestWait)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return errLate
+	}
+}
+
+// openLoad begins events at their moments, however long the earlier ones take:
+// what is begun late for want of a caller counts from its moment all the same.
+type openLoad struct {
+	flow      *flow
+	begin     begin
+	perSecond int
+	callers   int
+	warm      time.Duration
+	lasting   time.Duration
+}
+
+// run loads until the time is over and returns what was measured; deliveries
+// may still be on their way.
+func (l openLoad) run(ctx context.Context) (window, error) {
+	w := window{flow: l.flow, from: l.flow.next.Load()}
+	start := l.flow.now()
+	w.began = start + int64(l.warm)
+	w.end = w.began + int64(l.lasting)
+	interval := int64(time.Second) / int64(l.perSecond)
+	events := (w.end - start) / interval
+	var taken atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for range l.callers {
+		group.Go(func() error {
+			for i := taken.Add(1) - 1; i < events; i = taken.Add(1) - 1 {
+				if err := l.once(ctx, start+i*interval); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	w.to = l.flow.next.Load()
+	return w, err
+}
+
+func (l openLoad) once(ctx context.Context, scheduled int64) error {
+	if err := pause(ctx, time.Duration(scheduled-l.flow.now())); err != nil {
+		return err
+	}
+	first := l.flow.begin(1, scheduled, nil)
+	err := l.begin(ctx, first, 1)
+	if isBusy(err) {
+		return nil // the verdict counts it as refused
+	}
+	if err == nil {
+		l.flow.accept(first, 1, l.flow.now())
+	}
+	return err
+}
+
+// pause lets time pass.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// together runs loads side by side and returns the window of the first.
+func together(ctx context.Context, measured, beside func(context.Context) (window, error)) (window, error) {
+	var (
+		w    window
+		once sync.WaitGroup
+		err  error
+	)
+	once.Go(func() { _, err = beside(ctx) })
+	w, failed := measured(ctx)
+	once.Wait()
+	return w, errors.Join(failed, err)
+}

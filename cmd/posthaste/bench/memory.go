@@ -1,0 +1,160 @@
+package bench
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// sampleEvery is how often memory is looked at.
+	sampleEvery = 200 * time.Millisecond
+	// restTime lets a process come to rest before it is looked at.
+	restTime = 5 * time.Second
+	// waitingQuiet is past the longest time between two first attempts.
+	waitingQuiet = time.Minute
+	mebibyte     = 1 << 20
+)
+
+// sample is a look at a process.
+type sample struct {
+	events int64 // begun so far
+	gauges
+}
+
+// memory watches a fresh process over many events, and then while many
+// deliveries wait to be retried.
+func (b *bench) memory(ctx context.Context) error {
+	if err := b.serving(ctx, 1, true); err != nil {
+		return err
+	}
+	s, err := b.open(ctx, 1, takes, nil)
+	if err != nil {
+		return err
+	}
+	samples, err := b.watched(ctx, s, func(ctx context.Context) error {
+		load := closedLoad{
+			flow: s.flow, begin: s.batch, callers: b.batches, each: batchEvents,
+			lasting: time.Hour, most: int64(b.enduring),
+		}
+		w, err := load.run(ctx)
+		if err == nil {
+			b.note("events", "", float64(w.events()))
+			rate := float64(w.events()) / time.Duration(w.end-w.began).Seconds()
+			b.note("events delivered", "/s", rate)
+			b.say("    %d events: %.0f /s", w.events(), rate)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	total := float64(s.next.Load())
+	const early, late = "memory from 10 to 30 %", "memory from 80 to 100 %"
+	b.note("memory before", "MiB", samples[0].RSS/mebibyte)
+	b.note(early, "MiB", highest(samples, 0.1*total, 0.3*total).RSS/mebibyte)
+	b.note(late, "MiB", highest(samples, 0.8*total, total).RSS/mebibyte)
+	b.compare(late, early, atMost(1.2))
+	b.note("goroutines before", "", samples[0].Goroutines)
+	b.note("goroutines from 80 to 100 %", "", highest(samples, 0.8*total, total).Goroutines)
+	return b.waitingToRetry(ctx)
+}
+
+// waitingToRetry compares the process before and after it got deliveries that
+// fail and are to be tried again in an hour.
+func (b *bench) waitingToRetry(ctx context.Context) error {
+	s, err := b.open(ctx, 1, fails, &retry{Mode: "schedule", DelaysSeconds: []int{3600}})
+	if err != nil {
+		return err
+	}
+	s.unjudged = true
+	before, err := b.rested(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := s.flood(ctx, b.waiting); err != nil {
+		return err
+	}
+	if err := s.whilePosted(ctx, waitingQuiet, func() bool { return s.posts.Load() >= int64(b.waiting) }); err != nil {
+		return err
+	}
+	after, err := b.rested(ctx)
+	if err != nil {
+		return err
+	}
+	b.note("deliveries that wait", "", float64(s.posts.Load()))
+	b.note("memory before they wait", "MiB", before.RSS/mebibyte)
+	b.note("memory while they wait", "MiB", after.RSS/mebibyte)
+	b.compare("memory while they wait", "memory before they wait", atMost(1.1))
+	b.note("goroutines that they add", "", after.Goroutines-before.Goroutines)
+	b.want("goroutines that they add", atMost(100))
+	return s.forget(ctx)
+}
+
+// rested looks at the process once it has nothing to do: the median of some
+// looks.
+func (b *bench) rested(ctx context.Context) (gauges, error) {
+	rest := restTime
+	if b.Quick {
+		rest = time.Second
+	}
+	if err := pause(ctx, rest); err != nil {
+		return gauges{}, err
+	}
+	var rss, goroutines []float64
+	for range 5 {
+		g, err := b.readGauges(ctx, b.server.API)
+		if err != nil {
+			return gauges{}, err
+		}
+		rss, goroutines = append(rss, g.RSS), append(goroutines, g.Goroutines)
+		if err := pause(ctx, sampleEvery); err != nil {
+			return gauges{}, err
+		}
+	}
+	return gauges{RSS: spreadOf(rss).Median, Goroutines: spreadOf(goroutines).Median}, nil
+}
+
+// watched looks at the process while a load runs; the first sample is from
+// before.
+func (b *bench) watched(ctx context.Context, s *stream, load func(context.Context) error) ([]sample, error) {
+	first, err := b.rested(ctx)
+	if err != nil {
+		return nil, err
+	}
+	samples := []sample{{gauges: first}}
+	watching, stop := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		for pause(watching, sampleEvery) == nil {
+			if g, err := b.readGauges(watching, b.server.API); err == nil {
+				samples = append(samples, sample{events: s.next.Load(), gauges: g})
+			}
+		}
+	})
+	err = load(ctx)
+	stop()
+	watcher.Wait()
+	if err != nil {
+		return nil, err
+	}
+	last, err := b.readGauges(ctx, b.server.API)
+	return append(samples, sample{events: s.next.Load(), gauges: last}), err
+}
+
+// highest returns the most of each gauge while the events were in a range. A
+// load that was too short to be looked at then is seen as it ended.
+func highest(samples []sample, from, to float64) gauges {
+	within := slices.DeleteFunc(slices.Clone(samples), func(s sample) bool {
+		return float64(s.events) < from || float64(s.events) > to
+	})
+	if len(within) == 0 {
+		within = samples[len(samples)-1:]
+	}
+	var most gauges
+	for _, s := range within {
+		most.RSS, most.Goroutines = max(most.RSS, s.RSS), max(most.Goroutines, s.Goroutines)
+	}
+	return most
+}

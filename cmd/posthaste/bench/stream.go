@@ -1,0 +1,154 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// drainTime bounds the wait for POSTs that hung to be over.
+	drainTime  = time.Minute
+	drainEvery = 500 * time.Millisecond
+	// drainedTo is how many attempts of what waited before may be under way.
+	drainedTo = 2
+)
+
+// floodCallers send batches and wait for no delivery.
+const floodCallers = 8
+
+// stream is a tenant with its events and the webhooks that take them.
+type stream struct {
+	*flow
+	*tenant
+	receiver *receiver
+	url      func(hook int, does behaviour) string
+	webhooks []string // ids
+	unjudged bool     // its deliveries are not meant to come
+}
+
+// open makes a tenant with so many webhooks, of which each has to get every
+// event.
+func (b *bench) open(ctx context.Context, hooks int, does behaviour, policy *retry) (*stream, error) {
+	number := len(b.streams)
+	name := fmt.Sprintf("bench-%s-%s-%d", b.run, b.scenario, number)
+	token, err := b.server.Token(name)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{flow: newFlow(hooks), receiver: b.receiver}
+	s.tenant = &tenant{caller: b.caller, base: b.server.API, bearer: "Bearer " + token, kind: fmt.Sprintf("bench.%s.%s.%d", b.run, b.scenario, number)}
+	s.url = b.receiver.add(s.flow)
+	for hook := range hooks {
+		if err := s.add(ctx, hook, does, policy); err != nil {
+			return nil, err
+		}
+	}
+	b.streams = append(b.streams, s)
+	return s, nil
+}
+
+// add makes one more webhook; one past those that count may behave as it likes.
+func (s *stream) add(ctx context.Context, hook int, does behaviour, policy *retry) error {
+	id, err := s.createWebhook(ctx, s.url(hook, does), policy)
+	s.webhooks = append(s.webhooks, id)
+	return err
+}
+
+// single begins one event by a request of its own.
+func (s *stream) single(ctx context.Context, first int64, count int) error {
+	return s.post(ctx, first, count, false)
+}
+
+// batch begins several events by one request.
+func (s *stream) batch(ctx context.Context, first int64, count int) error {
+	return s.post(ctx, first, count, true)
+}
+
+// flood sends so many events in batches, as fast as they are accepted, and
+// waits for none of their deliveries.
+func (s *stream) flood(ctx context.Context, events int) (window, error) {
+	w := window{flow: s.flow, from: s.next.Load(), began: s.now()}
+	var taken atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for range floodCallers {
+		group.Go(func() error {
+			for {
+				at := int(taken.Add(batchEvents)) - batchEvents
+				count := min(batchEvents, events-at)
+				if count <= 0 {
+					return nil
+				}
+				first := s.begin(count, s.now(), nil)
+				if err := s.batch(ctx, first, count); err != nil {
+					return err
+				}
+				s.accept(first, count, s.now())
+			}
+		})
+	}
+	err := group.Wait()
+	w.to, w.end = s.next.Load(), s.now()
+	return w, err
+}
+
+// failures says what the ledger knows of attempts that failed.
+func (s *stream) failures(ctx context.Context) string {
+	reasons := map[string]int{}
+	for _, id := range s.webhooks {
+		var page struct {
+			Data []struct{ Reason string }
+		}
+		if err := s.ask(ctx, http.MethodGet, "/api/webhooks/"+id+"/history?success=false&limit=100", nil, &page); err != nil {
+			return err.Error()
+		}
+		for _, attempt := range page.Data {
+			reasons[attempt.Reason]++
+		}
+	}
+	if len(reasons) == 0 {
+		return "no attempt of them has failed"
+	}
+	return fmt.Sprintf("attempts that failed: %v", reasons)
+}
+
+// forget deletes the webhooks.
+func (s *stream) forget(ctx context.Context) error {
+	for _, id := range s.webhooks {
+		if err := s.deleteWebhook(ctx, id); err != nil {
+			return err
+		}
+	}
+	s.webhooks = nil
+	return nil
+}
+
+// release deletes the last webhook, which hangs, lets go its POSTs and waits
+// until Posthaste has no more under way, so that the next measurement does not
+// pay for this one.
+func (b *bench) release(ctx context.Context, s *stream) error {
+	last := len(s.webhooks) - 1
+	if err := s.deleteWebhook(ctx, s.webhooks[last]); err != nil {
+		return err
+	}
+	s.webhooks = s.webhooks[:last]
+	s.receiver.cut(s.flow)
+	defer s.receiver.hangAgain(s.flow)
+	for began := time.Now(); time.Since(began) < drainTime; {
+		now, err := b.readGauges(ctx, b.server.API)
+		if err != nil {
+			return err
+		}
+		if now.Posting <= drainedTo {
+			return nil
+		}
+		if err := pause(ctx, drainEvery); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package models_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"posthaste/models"
+	"posthaste/models/modelstest"
+)
+
+// What the way of an event asks of the database, so that it cannot creep up. A
+// batch costs what one event costs. Beginning and end of a transaction count.
+func TestTrafficOfAnEvent(t *testing.T) {
+	t.Parallel()
+	succeeded := false
+	recorded := func(w world, n int) func() {
+		var records []models.Record
+		for _, d := range w.pending("acme", n) {
+			records = append(records, models.Record{
+				Delivery: d, Step: models.StepDeliver, Attempt: attempt(200), WebhookFailed: &succeeded,
+			})
+		}
+		return func() { require.NoError(w.t, w.store.CommitTogether(records)) }
+	}
+	for name, c := range map[string]struct {
+		sqlite, postgres int // statements; a round trip each
+		prepare          func(w world) (run func())
+	}{
+		"plan an event": {5, 1, func(w world) func() {
+			events := w.events("acme", 1)
+			return func() { w.resolve(events...) }
+		}},
+		"plan a batch": {5, 1, func(w world) func() {
+			events := w.events("acme", 64)
+			return func() { w.resolve(events...) }
+		}},
+		"plan an event with a key": {5, 1, func(w world) func() {
+			e := w.event("acme", func(e *models.Event) { e.ID = keyedID() })
+			return func() { w.resolve(e) }
+		}},
+		"plan an event after a webhook has changed": {6, 7, func(w world) func() {
+			w.pause(w.webhook("acme", func(h *models.Webhook) { h.Events = []string{"none"} }))
+			e := w.event("acme")
+			return func() { w.resolve(e) }
+		}},
+		"read what an attempt needs": {1, 1, func(w world) func() {
+			d := w.pending("acme", 1)[0]
+			return func() { require.NoError(w.t, second(w.store.DueDelivery(w.t.Context(), d.Tenant, d.ID))) }
+		}},
+		"record an attempt":  {6, 6, func(w world) func() { return recorded(w, 1) }},
+		"record 64 attempts": {6, 6, func(w world) func() { return recorded(w, 64) }},
+		"take it in hand": {3, 3, func(w world) func() {
+			d := w.pending("acme", 1)[0]
+			return func() { require.NoError(w.t, second(w.store.Hold(w.t.Context(), d, 0, false))) }
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, kind := range modelstest.Kinds() {
+				w, traffic := counted(t, kind)
+				w.webhook("acme")
+				w.resolve(w.event("acme")) // from now on the process knows the webhooks
+				want, trips := c.sqlite, 0
+				if kind == modelstest.Postgres {
+					want, trips = c.postgres, c.postgres
+				}
+				// The first time statements are prepared, and a connection that was idle is
+				// asked whether it lives: the least of a few times is what it takes.
+				leastStatements, leastTrips := int64(1000), int64(1000)
+				for range 5 {
+					run := c.prepare(w)
+					statements, trips := traffic.Statements.Load(), traffic.Trips.Load()
+					run()
+					leastStatements = min(leastStatements, traffic.Statements.Load()-statements)
+					leastTrips = min(leastTrips, traffic.Trips.Load()-trips)
+				}
+				require.EqualValues(t, want, leastStatements, kind)
+				require.EqualValues(t, trips, leastTrips, kind)
+			}
+		})
+	}
+}
