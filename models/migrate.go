@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path"
@@ -24,10 +23,6 @@ var migrations embed.FS
 // migrationTable is goose's table of what has been applied, under a name of our
 // own so that it may share a schema with another program's.
 const migrationTable = "posthaste_migrations"
-
-// migrationTries is how often MigrateUp looks again on SQLite, which has no
-// lock to take, when another process was migrating the same file.
-const migrationTries = 10
 
 // Migration is one step of the schema.
 type Migration struct {
@@ -49,7 +44,7 @@ type MigrationReport struct {
 func MigrateUp(ctx context.Context, url string) (MigrationReport, error) {
 	var report MigrationReport
 	err := withMigrator(ctx, url, func(m *goose.Provider) error {
-		results, err := upTogether(ctx, m)
+		results, err := m.Up(ctx)
 		if err != nil {
 			return err
 		}
@@ -65,32 +60,6 @@ func MigrateUp(ctx context.Context, url string) (MigrationReport, error) {
 		return report, err
 	}
 	return report, addPartitions(ctx, url)
-}
-
-// upTogether runs the migrations. Each one is a transaction that also notes its
-// version, so a failure because another process got there first shows in a
-// version that moved, and running again goes on from there.
-func upTogether(ctx context.Context, m *goose.Provider) ([]*goose.MigrationResult, error) {
-	var results []*goose.MigrationResult
-	for try := 1; ; try++ {
-		before, err := m.GetDBVersion(ctx)
-		if err != nil && try == migrationTries {
-			return nil, err
-		}
-		applied, err := m.Up(ctx)
-		results = append(results, applied...)
-		var part *goose.PartialError
-		if errors.As(err, &part) {
-			results = append(results, part.Applied...)
-		}
-		if err == nil || try == migrationTries {
-			return results, err
-		}
-		after, versionErr := m.GetDBVersion(ctx)
-		if versionErr != nil || after == before {
-			return nil, err
-		}
-	}
 }
 
 // MigrationStatus lists every migration there is and whether it is applied.
@@ -134,25 +103,25 @@ func (t target) migrator(ctx context.Context) (*goose.Provider, *sql.DB, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	options := []goose.ProviderOption{goose.WithTableName(migrationTable), goose.WithDisableGlobalRegistry(true)}
 	var pool *sql.DB
+	var locker lock.SessionLocker
 	gooseDialect := goose.DialectPostgres
 	if t.dialect == sqliteDialect {
 		gooseDialect = goose.DialectSQLite3
 		if _, err := os.Stat(path.Dir(t.path)); err != nil {
 			return nil, nil, err
 		}
+		locker = &folderLocker{folder: path.Dir(t.path)}
 		pool, err = openSQLitePool(t.path+sqliteWriting, 1)
 	} else {
 		pool = stdlib.OpenDB(*t.postgres)
-		var locker lock.SessionLocker
 		locker, err = schemaLocker(ctx, pool)
-		options = append(options, goose.WithSessionLocker(locker))
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, closeIfOpen(pool))
 	}
-	m, err := goose.NewProvider(gooseDialect, pool, folder, options...)
+	m, err := goose.NewProvider(gooseDialect, pool, folder, goose.WithTableName(migrationTable),
+		goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(locker))
 	if err != nil {
 		return nil, nil, errors.Join(err, pool.Close())
 	}
@@ -164,18 +133,6 @@ func closeIfOpen(pool *sql.DB) error {
 		return nil
 	}
 	return pool.Close()
-}
-
-// schemaLocker makes migrating processes wait for each other when, and only
-// when, they migrate the same schema of the same database.
-func schemaLocker(ctx context.Context, pool *sql.DB) (lock.SessionLocker, error) {
-	var schema string
-	if err := pool.QueryRowContext(ctx, "SELECT current_schema()::text").Scan(&schema); err != nil {
-		return nil, err
-	}
-	id := int64(crc32.ChecksumIEEE([]byte("posthaste migrations of " + schema)))
-	const everySecond, forFiveMinutes = 1, 300
-	return lock.NewPostgresSessionLocker(lock.WithLockID(id), lock.WithLockTimeout(everySecond, forFiveMinutes))
 }
 
 // checkSchema refuses a database that lacks migrations. One that is ahead is
