@@ -140,7 +140,6 @@ const (
 	sqliteWriting  = sqliteShared + "&_pragma=journal_mode(WAL)&_txlock=immediate"
 	sqliteReading  = sqliteShared + "&_pragma=query_only(1)"
 	sqliteMinReads = 4
-	maxStatements  = 200 // kept by the readers; the store has about half as many
 )
 
 // openSQLite makes two pools: SQLite has one writer at a time, so one
@@ -150,12 +149,12 @@ func (d *database) openSQLite(path string) error {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return err
 	}
-	writer, err := openSQLitePool(path+sqliteWriting, 1)
+	writer, err := openKeeping(path+sqliteWriting, 1)
 	if err != nil {
 		return err
 	}
 	d.pools = append(d.pools, writer)
-	reader, err := openSQLitePool(path+sqliteReading, max(sqliteMinReads, runtime.NumCPU()))
+	reader, err := openKeeping(path+sqliteReading, max(sqliteMinReads, runtime.NumCPU()))
 	if err != nil {
 		return err
 	}
@@ -163,27 +162,8 @@ func (d *database) openSQLite(path string) error {
 	if d.writer, err = gorm.Open(sqliteDialector{writer}, gormConfig()); err != nil {
 		return err
 	}
-	d.reader, err = gorm.Open(sqliteDialector{reader}, readingConfig())
+	d.reader, err = gorm.Open(sqliteDialector{reader}, gormConfig())
 	return err
-}
-
-func openSQLitePool(dsn string, connections int) (*sql.DB, error) {
-	pool, err := sql.Open(sqliteDriver, dsn)
-	if err != nil {
-		return nil, err
-	}
-	pool.SetMaxOpenConns(connections)
-	pool.SetMaxIdleConns(connections)
-	return pool, nil
-}
-
-// readingConfig has gorm keep the statements of readers: SQLite compiles one each
-// time otherwise, which takes longer than reading what an attempt needs. In
-// transactions, which is all that the writer has, it would keep none.
-func readingConfig() *gorm.Config {
-	config := gormConfig()
-	config.PrepareStmt, config.PrepareStmtMaxSize = true, maxStatements
-	return config
 }
 
 // gormConfig is the same for both: errors translated, nothing implicit, and no

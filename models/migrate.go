@@ -112,7 +112,7 @@ func (t target) migrator(ctx context.Context) (*goose.Provider, *sql.DB, error) 
 			return nil, nil, err
 		}
 		locker = &folderLocker{folder: path.Dir(t.path)}
-		pool, err = openSQLitePool(t.path+sqliteWriting, 1)
+		pool, err = openKeeping(t.path+sqliteWriting, 1)
 	} else {
 		pool = stdlib.OpenDB(*t.postgres)
 		locker, err = schemaLocker(ctx, pool)
