@@ -377,6 +377,25 @@ func TestWhatThisProcessDoesNotKnowYetWaits(t *testing.T) {
 	require.Len(t, resolved.Deliveries, 1, "one that it knows")
 }
 
+func TestADeliveredOneStaysSoWhenSendingItAgainIsCancelled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, answers(204))
+	b.webhook(once)
+	p := b.one()
+	_, err := b.deliver(p, activities.LaneFast, false)
+	require.NoError(t, err)
+	_, err = b.store.Reopen(t.Context(), "acme", p.DeliveryID, "resend/1")
+	require.NoError(t, err)
+	_, err = b.env.ExecuteActivity(a.CancelDeliveries, activities.CancelInput{Tenant: "acme", DeliveryIDs: []string{p.DeliveryID}})
+	require.NoError(t, err)
+	for _, lane := range []activities.Lane{activities.LaneFast, activities.LaneDurable} { // an attempt that comes too late
+		attempted, err := b.deliver(p, lane, true)
+		require.NoError(t, err)
+		require.Equal(t, models.StateDelivered, attempted.State)
+	}
+	require.EqualValues(t, 1, b.arrived.Load())
+}
+
 func TestReopenIsOneRequestPerWorkflow(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, answers(204))

@@ -26,7 +26,8 @@ func (a *Activities) ReopenDelivery(ctx context.Context, in ReopenInput) (Planne
 	return planned(delivery), nil
 }
 
-// CancelDeliveries records waiting deliveries as cancelled.
+// CancelDeliveries gives up waiting deliveries: those that were reopened are again
+// as they were, the others cancelled.
 func (a *Activities) CancelDeliveries(ctx context.Context, in CancelInput) error {
 	if err := a.store.Cancel(ctx, in.Tenant, in.DeliveryIDs); err != nil {
 		return temporalError(fmt.Errorf("cancel %d deliveries: %w", len(in.DeliveryIDs), err))

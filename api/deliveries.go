@@ -7,13 +7,17 @@ import (
 
 	"posthaste/errs"
 	"posthaste/models"
+	"posthaste/webhook"
 
 	"github.com/gin-gonic/gin"
 )
 
-// deliveryStore is what deliveries read of the ledger. All find only the
+// deliveryStore is what deliveries need of the ledger. All find only the
 // tenant's own: anything else is errs.NotFound.
 type deliveryStore interface {
+	// Lose records unknown what a workflow that has ended left claimed;
+	// errs.Conflict when a worker is still at it.
+	Lose(ctx context.Context, delivery models.Delivery, reason string) (models.Delivery, error)
 	Delivery(ctx context.Context, tenant, id string) (models.Delivery, []models.Attempt, error)
 	Webhook(ctx context.Context, tenant, id string) (models.Webhook, error)
 }
@@ -23,6 +27,8 @@ type deliveryStore interface {
 type deliveryStarter interface {
 	RetryNow(ctx context.Context, workflowID, deliveryID string) error
 	Resend(ctx context.Context, tenant, deliveryID string, settledAt time.Time) error
+	// Ended reports whether a workflow goes on with nothing any more.
+	Ended(ctx context.Context, workflowID string) (bool, error)
 	// TakeOver goes on with a delivery whose workflow has ended without it.
 	TakeOver(ctx context.Context, tenant, deliveryID, from string, changedAt time.Time) error
 }
@@ -117,8 +123,27 @@ func (h *deliveries) retryNow(ctx context.Context, d *models.Delivery) error {
 	return h.starter.TakeOver(ctx, d.Tenant, d.ID, d.WorkflowID, now.UpdatedAt)
 }
 
-// retry makes a waiting delivery try at once, and sends a settled one again. It
-// counts as one event against the tenant's limit, whatever becomes of it.
+// resendLost sends a delivery again that was claimed to be sent at most once and
+// whose workflow has ended since. It may have been sent: the ledger says so from
+// now on, and that it is sent again even so is what a person has asked for.
+func (h *deliveries) resendLost(ctx context.Context, d *models.Delivery) error {
+	ended, err := h.starter.Ended(ctx, d.WorkflowID)
+	if err != nil {
+		return err
+	}
+	if !ended {
+		return errs.New(errs.Conflict, "The delivery is being sent right now")
+	}
+	lost, err := h.store.Lose(ctx, *d, string(webhook.ReasonWorkerLost))
+	if err != nil {
+		return err
+	}
+	return h.starter.Resend(ctx, d.Tenant, d.ID, *lost.SettledAt)
+}
+
+// retry makes a waiting delivery try at once, and sends a settled or lost one
+// again. It counts as one event against the tenant's limit, whatever becomes of
+// it.
 func (h *deliveries) retry(c *gin.Context) error {
 	if _, err := h.door.admit(c.Request.Context(), tenantOf(c), 1); err != nil {
 		return err
@@ -148,7 +173,7 @@ func (h *deliveries) retry(c *gin.Context) error {
 	}
 	switch {
 	case delivery.State == models.StateSending:
-		return errs.New(errs.Conflict, "The delivery is being sent right now")
+		err = h.resendLost(ctx, &delivery)
 	case delivery.SettledAt != nil:
 		err = h.starter.Resend(ctx, tenant, id, *delivery.SettledAt)
 	default:

@@ -255,6 +255,7 @@ func TestChartsOfWebhookAndTenant(t *testing.T) {
 				got := b.get(t, path+span)
 				require.Equal(t, http.StatusOK, got.status)
 				require.Contains(t, got.body, `role="img" aria-label="2 attempts in`, "%s: %s", path+span, got.body)
+				require.Contains(t, got.body, ` settled in`)
 				require.Contains(t, got.body, "1 of them failed")
 				require.Contains(t, got.body, "The same as a table")
 			}

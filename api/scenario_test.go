@@ -235,6 +235,7 @@ type fakeStarter struct {
 
 	deliver func(webhook.Event) (workflows.Accepted, error)
 	retry   func(workflowID string) error
+	dead    bool // every workflow has ended
 	refuse  error
 }
 
@@ -284,6 +285,12 @@ func (f *fakeStarter) RetryNow(_ context.Context, workflowID, deliveryID string)
 	}
 	f.retries = append(f.retries, workflowID+" "+deliveryID)
 	return nil
+}
+
+func (f *fakeStarter) Ended(context.Context, string) (bool, error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.dead, f.refuse
 }
 
 func (f *fakeStarter) Resend(_ context.Context, _, deliveryID string, _ time.Time) error {

@@ -458,6 +458,21 @@ func deliveryScenarios() []scenario {
 		w.ids["delivery"] = delivery.ID
 		w.ids["fingerprint"] = w.fingerprint(t)
 	}
+	lost := func(held time.Duration) func(t *testing.T, w *world) {
+		return func(t *testing.T, w *world) {
+			t.Helper()
+			delivery := w.addEvent(t, w.tenant, 3)
+			require.NoError(t, w.store.Claim(t.Context(), delivery, held))
+			w.ids["delivery"], w.starter.dead = delivery.ID, true
+			w.ids["fingerprint"] = w.fingerprint(t)
+		}
+	}
+	stands := func(t *testing.T, w *world, state models.State, reason string) {
+		t.Helper()
+		found, _, err := w.store.Delivery(t.Context(), w.tenant, w.ids["delivery"])
+		require.NoError(t, err)
+		require.Equal(t, []any{state, reason}, []any{found.State, found.Reason})
+	}
 	return []scenario{
 		{
 			name: "one delivery with its attempts", url: "/api/deliveries/{delivery}", status: 200, mustNot: []string{seededSecret, seededCredential},
@@ -482,6 +497,24 @@ func deliveryScenarios() []scenario {
 		}}),
 		retry(scenario{name: "retry what has just settled", url: "/api/deliveries/{waiting}/retry", status: 409, arrange: refuseStarts(errs.New(errs.Conflict, "no longer waiting"))}),
 		retry(scenario{name: "retry what is being sent", status: 409, arrange: sending, want: []string{"being sent"}}),
+		retry(scenario{name: "retry what its workflow has lost", status: 202, arrange: lost(0), after: func(t *testing.T, w *world, _ answer) {
+			t.Helper()
+			require.Equal(t, []string{w.ids["delivery"]}, w.starter.resends)
+			stands(t, w, models.StateUnknown, "worker_lost")
+		}}),
+		retry(scenario{name: "retry what a worker still sends", status: 409, arrange: lost(time.Minute), want: []string{"being sent"}, after: func(t *testing.T, w *world, _ answer) {
+			t.Helper()
+			require.Empty(t, w.starter.resends)
+			stands(t, w, models.StateSending, "")
+		}}),
+		retry(scenario{name: "retry what may be lost while Temporal is down", status: 503, arrange: func(t *testing.T, w *world) {
+			t.Helper()
+			lost(0)(t, w)
+			refuseStarts(errs.New(errs.Unavailable, "down"))(t, w)
+		}, after: func(t *testing.T, w *world, _ answer) {
+			t.Helper()
+			stands(t, w, models.StateSending, "")
+		}}),
 		retry(scenario{name: "retry to a paused webhook", status: 409, arrange: setSeededStatus(models.StatusPaused, ""), want: []string{"webhook is paused"}}),
 		retry(scenario{name: "retry to a broken webhook", status: 409, arrange: setSeededStatus(models.StatusBroken, "5 attempts in a row failed"), want: []string{"broken (5 attempts in a row failed)"}}),
 		retry(scenario{name: "retry with an unknown field", status: 400, body: `{"now":true}`}),

@@ -13,22 +13,31 @@ func statsScenarios() []scenario {
 	ofWebhook, ofTenant := "/api/webhooks/{webhook}/stats", "/api/stats"
 	day := "?since=2026-05-30T08:30:00Z&until=2026-05-30T10:30:00Z"
 	want := `{"success":true,"data":[` +
-		`{"at":"2026-05-30T08:00:00.000Z","deliveries":0,"attempts":0,"delivered":0,"failed":0,"p50Ms":null,"p95Ms":null,"p99Ms":null},` +
-		`{"at":"2026-05-30T09:00:00.000Z","deliveries":0,"attempts":0,"delivered":0,"failed":0,"p50Ms":null,"p95Ms":null,"p99Ms":null},` +
-		`{"at":"2026-05-30T10:00:00.000Z","deliveries":0,"attempts":2,"delivered":1,"failed":1,"p50Ms":15,"p95Ms":20,"p99Ms":20}]}`
+		`{"at":"2026-05-30T08:00:00.000Z","deliveries":0,"deliveriesFailed":0,"attempts":0,"delivered":0,"failed":0,"p50Ms":null,"p95Ms":null,"p99Ms":null},` +
+		`{"at":"2026-05-30T09:00:00.000Z","deliveries":0,"deliveriesFailed":0,"attempts":0,"delivered":0,"failed":0,"p50Ms":null,"p95Ms":null,"p99Ms":null},` +
+		`{"at":"2026-05-30T10:00:00.000Z","deliveries":0,"deliveriesFailed":0,"attempts":2,"delivered":1,"failed":1,"p50Ms":15,"p95Ms":20,"p99Ms":20}]}`
 	return []scenario{
 		{name: "stats of a webhook", url: ofWebhook + day, status: 200, want: []string{want}},
 		{name: "stats of a tenant", url: ofTenant + day, status: 200, want: []string{want}},
 		{
 			name: "stats by day", url: ofWebhook + "?step=day&since=2026-05-29T00:00:00%2B02:00&until=2026-05-31T00:00:00Z", status: 200,
-			want: []string{`[{"at":"2026-05-28T00:00:00.000Z",`, `{"at":"2026-05-30T00:00:00.000Z","deliveries":0,"attempts":2,`},
+			want: []string{`[{"at":"2026-05-28T00:00:00.000Z",`, `{"at":"2026-05-30T00:00:00.000Z","deliveries":0,"deliveriesFailed":0,"attempts":2,`},
 		},
 		{
-			name: "stats of a tenant by day, of the last days", url: ofTenant + "?step=day", status: 200,
+			name: "stats of a tenant by day, of the last days", url: ofTenant + "?step=day", status: 200, arrange: settleSeeded,
 			after: func(t *testing.T, _ *world, got answer) {
 				t.Helper()
 				list, _ := got.list(t)
 				require.Len(t, list, 31)
+				sum := map[string]float64{}
+				for _, day := range list {
+					for _, name := range []string{"deliveries", "deliveriesFailed"} {
+						n, ok := day[name].(float64)
+						require.True(t, ok, name)
+						sum[name] += n
+					}
+				}
+				require.Equal(t, map[string]float64{"deliveries": 2, "deliveriesFailed": 1}, sum)
 			},
 		},
 		{

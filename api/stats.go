@@ -10,8 +10,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// statsStore sums up attempts by hour or day. Another tenant's webhook is
-// errs.NotFound; a span or step that is none is errs.Invalid with its field.
+// statsStore sums up deliveries and attempts by hour or day. Another tenant's
+// webhook is errs.NotFound; a span or step that is none is errs.Invalid with its
+// field.
 type statsStore interface {
 	Stats(ctx context.Context, filter models.StatsFilter) ([]models.StatsBucket, error)
 }
@@ -24,14 +25,15 @@ type stats struct {
 // statsBody is one hour or one day. The quantiles are null where nothing was
 // sent.
 type statsBody struct {
-	At         timestamp `json:"at"`
-	Deliveries int64     `json:"deliveries"`
-	Attempts   int64     `json:"attempts"`
-	Delivered  int64     `json:"delivered"`
-	Failed     int64     `json:"failed"`
-	P50MS      *int64    `json:"p50Ms"`
-	P95MS      *int64    `json:"p95Ms"`
-	P99MS      *int64    `json:"p99Ms"`
+	At               timestamp `json:"at"`
+	Deliveries       int64     `json:"deliveries"`
+	DeliveriesFailed int64     `json:"deliveriesFailed"`
+	Attempts         int64     `json:"attempts"`
+	Delivered        int64     `json:"delivered"`
+	Failed           int64     `json:"failed"`
+	P50MS            *int64    `json:"p50Ms"`
+	P95MS            *int64    `json:"p95Ms"`
+	P99MS            *int64    `json:"p99Ms"`
 }
 
 // ofWebhook answers for one webhook.
@@ -69,7 +71,8 @@ func (h *stats) answer(c *gin.Context, webhookID string) error {
 	list := make([]statsBody, len(buckets))
 	for i, b := range buckets {
 		list[i] = statsBody{
-			At: timestamp(b.At), Deliveries: b.Deliveries, Attempts: b.Attempts, Delivered: b.Delivered, Failed: b.Failed,
+			At: timestamp(b.At), Deliveries: b.Deliveries, DeliveriesFailed: b.DeliveriesFailed,
+			Attempts: b.Attempts, Delivered: b.Delivered, Failed: b.Failed,
 			P50MS: quantileMS(b.Latency, 0.5), P95MS: quantileMS(b.Latency, 0.95), P99MS: quantileMS(b.Latency, 0.99),
 		}
 	}

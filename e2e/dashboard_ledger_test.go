@@ -130,6 +130,11 @@ func sendInBrowser(b *browser, sys *system, scripts bool) {
 	}
 	b.reads("#replay", "completed")
 	b.picture("replay")
+
+	b.open("/webhooks/" + hook.ID + "/charts") // each of them settled, and again by the replay, and one had failed at first
+	require.Equal(t, fmt.Sprintf("%d deliveries settled in 24 hours, 1 of them failed", 1+2*sent),
+		ask[string](b, `document.querySelector(".chart svg").getAttribute("aria-label")`))
+	require.Equal(t, 1, ask[int](b, `document.querySelector(".chart").querySelectorAll(".pile.bad").length`))
 }
 
 // restsWhileReading marks a text of the log, and then scrolls down in it: new rows

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"posthaste/workflows"
 )
 
 // seenReplay is a replay as the API answers it.
@@ -139,13 +141,15 @@ func TestReplayIsCancelled(t *testing.T) {
 	done := sys.awaitReplay(replay.ID, "cancelled", 20*time.Second)
 	require.Less(t, done.Progress.Reopened, deliveries)
 	require.Equal(t, done.Progress.Reopened, done.Progress.Cancelled, "all that waited")
-	require.Equal(t, done.Progress.Cancelled, sys.preview(w.ID, "cancelled"))
-	require.Equal(t, deliveries-done.Progress.Cancelled, sys.preview(w.ID, "failed"), "the rest is as it was")
+	require.Zero(t, done.Progress.Failed)
+	require.Zero(t, sys.preview(w.ID, "cancelled"))
+	require.Equal(t, deliveries, sys.preview(w.ID, "failed"), "all are as they were")
 	code, a = sys.call("DELETE", "/api/replays/"+replay.ID, "")
 	require.Equal(t, http.StatusConflict, code, a.raw)
 
-	// Another one may begin, and a webhook that is paused stops it.
+	// Another one may begin with all of them, and a webhook that is paused stops it.
 	next := sys.replay(w.ID, `,"perSecond":5`)
+	require.Equal(t, deliveries, next.Count)
 	sys.await("some of it", 20*time.Second, func() bool { return sys.replayNow(next.ID).Progress.Reopened >= 5 })
 	code, a = sys.call("PATCH", "/api/webhooks/"+w.ID, `{"isActive":false}`)
 	require.Equal(t, http.StatusOK, code, a.raw)
@@ -154,8 +158,60 @@ func TestReplayIsCancelled(t *testing.T) {
 		<-time.After(2500 * time.Millisecond)
 		return sys.replayNow(next.ID).Progress.Reopened == before
 	})
-	require.Less(t, sys.replayNow(next.ID).Progress.Reopened, deliveries-done.Progress.Reopened)
+	require.Less(t, sys.replayNow(next.ID).Progress.Reopened, deliveries)
 	code, a = sys.call("POST", "/api/webhooks/"+w.ID+"/replay", `{"since":"2020-01-01T00:00:00Z"}`)
 	require.Equal(t, http.StatusConflict, code, a.raw)
 	require.Contains(t, a.Message, "paused")
+}
+
+// TestCancellingLeavesDeliveredOnesDelivered cancels a replay of everything, and
+// then a retry, whose receiver is down: what it has, the history does not deny.
+func TestCancellingLeavesDeliveredOnesDelivered(t *testing.T) {
+	t.Parallel()
+	const deliveries = 30
+	sys := up(t, settings{})
+	rec := newReceiver(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+		if n > deliveries {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	w := sys.createWebhook(rec.URL, `"retry":{"mode":"schedule","delaysSeconds":[3600]}`)
+	var events []string
+	for range deliveries {
+		events = append(events, sys.enqueue(paid).ID)
+	}
+	for _, id := range events {
+		sys.awaitStates(id, 20*time.Second, "delivered")
+	}
+
+	replay := sys.replay(w.ID, `,"perSecond":5,"status":"all"`)
+	require.Equal(t, deliveries, replay.Count)
+	sys.await("some of it sent and failed", 20*time.Second, func() bool { return len(rec.all()) >= deliveries+5 })
+	code, a := sys.call("DELETE", "/api/replays/"+replay.ID, "")
+	require.Equal(t, http.StatusAccepted, code, a.raw)
+	done := sys.awaitReplay(replay.ID, "cancelled", 20*time.Second)
+	require.GreaterOrEqual(t, done.Progress.Cancelled, 5)
+	require.Equal(t, []int{done.Progress.Reopened, 0}, []int{done.Progress.Cancelled, done.Progress.Delivered}, "the replay delivered nothing")
+	require.Zero(t, sys.preview(w.ID, "undelivered"))
+	require.Equal(t, deliveries, sys.preview(w.ID, "all"))
+
+	// The oldest was among them. Retry sends it once more, and again after that.
+	id := sys.event(events[0]).Deliveries[0].ID
+	type detail struct {
+		State, Reason string
+		SettledAt     time.Time
+		Attempts      []struct{ Success bool }
+	}
+	for tries := 2; tries < 4; tries++ {
+		code, a = sys.call("GET", "/api/deliveries/"+id, "")
+		require.Equal(t, http.StatusOK, code, a.raw)
+		was := into[detail](t, a)
+		require.Equal(t, []any{"delivered", "resend_cancelled"}, []any{was.State, was.Reason})
+		require.Len(t, was.Attempts, tries, "what was tried in vain is on record")
+		code, a = sys.call("POST", "/api/deliveries/"+id+"/retry", "")
+		require.Equal(t, http.StatusAccepted, code, a.raw)
+		sys.awaitStates(events[0], 20*time.Second, "retrying")
+		require.NoError(t, sys.temporalClient().CancelWorkflow(t.Context(), workflows.ResendWorkflowID(sys.tenant, id, was.SettledAt), ""))
+		sys.awaitStates(events[0], 20*time.Second, "delivered")
+	}
 }

@@ -145,14 +145,7 @@ func (s *Store) insertAudit(tx *gorm.DB, entries ...AuditEntry) error {
 		b.add(auditID(e.At), e.Tenant, e.WebhookID, moment(e.At), e.Actor.Kind, cleanText(e.Actor.Name),
 			e.Action, string(e.Changes), cleanText(e.Actor.RequestID))
 	}
-	for _, part := range b.parts() {
-		source, args, err := s.db.dialect.selectFrom(part)
-		if err != nil {
-			return err
-		}
-		if err := tx.Exec("INSERT INTO audit ("+part.names()+") "+source, args...).Error; err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.db.dialect.inParts(b, func(source string, args []any) error {
+		return tx.Exec("INSERT INTO audit ("+b.names()+") "+source, args...).Error
+	})
 }

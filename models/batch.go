@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,25 +45,41 @@ func (b *batch) names() string {
 	return strings.Join(names, ", ")
 }
 
-// maxBatch keeps the rows of one statement well under SQLite's limit of 32,766
-// values, and a statement of PostgreSQL at a few megabytes.
-const maxBatch = 1000
+// Bounds of one statement.
+const (
+	// maxBatch rows keep a statement of PostgreSQL at a few megabytes.
+	maxBatch = 1000
+	// maxValues bounds those of SQLite, whose driver looks for each value among all
+	// of them: a hundred deliveries at once took a fifth longer than in parts. And
+	// what comes in few sizes is compiled once for each.
+	maxValues = 250
+)
 
-// parts cuts a batch into batches that one statement can send.
-func (b *batch) parts() []*batch {
-	var parts []*batch
-	for from := 0; from < len(b.rows); from += maxBatch {
-		parts = append(parts, &batch{columns: b.columns, rows: b.rows[from:min(from+maxBatch, len(b.rows))]})
+// inParts gives send a SELECT for each part of the batch that one statement can
+// take, in order, until one fails. Without rows it sends nothing.
+func (d dialect) inParts(b *batch, send func(source string, args []any) error) error {
+	size := maxBatch
+	if d == sqliteDialect {
+		size = max(1, maxValues/len(b.columns))
 	}
-	return parts
+	for rows := range slices.Chunk(b.rows, size) {
+		source, args, err := d.selectFrom(&batch{columns: b.columns, rows: rows})
+		if err != nil {
+			return err
+		}
+		if err := send(source, args); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // selectFrom returns a SELECT that yields the rows, and its arguments. An error
 // means that a row does not fit its columns.
 //
 // PostgreSQL gets one array per column: the text of the statement, and with it
-// the prepared statement, is the same for any number of rows. SQLite, which
-// compiles a statement each time it runs, gets a VALUES list.
+// the prepared statement, is the same for any number of rows. SQLite has no
+// arrays and gets a VALUES list.
 func (d dialect) selectFrom(b *batch) (string, []any, error) {
 	for _, row := range b.rows {
 		if len(row) != len(b.columns) {

@@ -66,28 +66,17 @@ const guard = "d.tenant = v.tenant AND d.attempts = v.attempts AND d.state = v.s
 // moveDeliveries brings the deliveries that are still as they were loaded to
 // their new state and returns their rows by id.
 func (s *Store) moveDeliveries(tx *gorm.DB, group []*entry, wait bool) (map[string]*deliveryRow, error) {
-	source, args, err := s.db.dialect.selectFrom(moves(group))
+	moved := make(map[string]*deliveryRow, len(group))
+	err := s.db.dialect.inParts(moves(group), func(source string, args []any) error {
+		var rows []deliveryRow
+		err := query(tx, &rows, s.db.dialect.moveFrom(source, wait), args...)
+		for i := range rows {
+			moved[rows[i].ID] = &rows[i]
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	sql := "WITH v AS (" + source + ")"
-	from := " FROM v"
-	if s.db.dialect == postgresDialect && !wait {
-		sql += ", free AS (SELECT d.id FROM deliveries d JOIN v ON v.id = d.id WHERE " + guard +
-			" ORDER BY d.id" + s.db.dialect.lock("d", true) + ")"
-		from = " FROM v JOIN free ON free.id = v.id"
-	}
-	sql += ` UPDATE deliveries AS d SET state = v.to_state, attempts = d.attempts + v.added,
-		next_attempt_at = v.next_attempt_at, slot_at = NULL, held_until = ` + s.db.dialect.heldUntil() + `, reason = v.reason, updated_at = v.updated_at, settled_at = v.settled_at,
-		last_status_code = CASE WHEN v.added > 0 THEN v.status_code ELSE d.last_status_code END` +
-		from + " WHERE d.id = v.id AND " + guard + s.db.dialect.returning("d", "id", "webhook_id", "event_id", "event_type", "attempts", "test", "held_until")
-	var rows []deliveryRow
-	if err := query(tx, &rows, sql, args...); err != nil {
-		return nil, err
-	}
-	moved := make(map[string]*deliveryRow, len(rows))
-	for i := range rows {
-		moved[rows[i].ID] = &rows[i]
 	}
 	for _, e := range group {
 		if row := moved[e.record.Delivery.ID]; row != nil && e.record.Step == StepClaim {
@@ -95,6 +84,21 @@ func (s *Store) moveDeliveries(tx *gorm.DB, group []*entry, wait bool) (map[stri
 		}
 	}
 	return moved, nil
+}
+
+// moveFrom returns the statement that moves the deliveries of the source.
+func (d dialect) moveFrom(source string, wait bool) string {
+	sql := "WITH v AS (" + source + ")"
+	from := " FROM v"
+	if d == postgresDialect && !wait {
+		sql += ", free AS (SELECT d.id FROM deliveries d JOIN v ON v.id = d.id WHERE " + guard +
+			" ORDER BY d.id" + d.lock("d", true) + ")"
+		from = " FROM v JOIN free ON free.id = v.id"
+	}
+	return sql + ` UPDATE deliveries AS d SET state = ` + movedTo + `, reopened_from = ` + movedFrom + `, attempts = d.attempts + v.added,
+		next_attempt_at = v.next_attempt_at, slot_at = NULL, held_until = ` + d.heldUntil() + `, reason = v.reason, updated_at = v.updated_at, settled_at = v.settled_at,
+		last_status_code = CASE WHEN v.added > 0 THEN v.status_code ELSE d.last_status_code END` +
+		from + " WHERE d.id = v.id AND " + guard + d.returning("d", "id", "webhook_id", "event_id", "event_type", "attempts", "test", "held_until")
 }
 
 func moves(group []*entry) *batch {
@@ -146,14 +150,9 @@ func (s *Store) insertAttempts(tx *gorm.DB, group []*entry, moved map[string]*de
 			orNull(a.RequestBody), jsonPairs(a.ResponseHeaders), orNull(a.ResponseBody),
 			a.ResponseTruncated, row.Test)
 	}
-	if len(b.rows) == 0 {
-		return nil
-	}
-	source, args, err := s.db.dialect.selectFrom(b)
-	if err != nil {
-		return err
-	}
-	return tx.Exec("INSERT INTO attempts ("+b.names()+") "+source, args...).Error
+	return s.db.dialect.inParts(b, func(source string, args []any) error {
+		return tx.Exec("INSERT INTO attempts ("+b.names()+") "+source, args...).Error
+	})
 }
 
 // jsonPairs writes headers in their order; none at all is stored as NULL.

@@ -2,11 +2,8 @@ package models
 
 import (
 	"context"
-	"time"
 
 	"gorm.io/gorm"
-
-	"posthaste/errs"
 )
 
 // fromDeliveries is how a delivery is read: with its webhook's name and URL.
@@ -117,92 +114,4 @@ func (s *Store) deliveries(tx *gorm.DB, where string, args ...any) ([]Delivery, 
 		list[i] = deliveryFromRow(&rows[i])
 	}
 	return list, nil
-}
-
-// Reopen makes a settled delivery pending again, for another round of attempts
-// ("send again") by the workflow named, and returns it. Asked again by the same
-// workflow, it returns the delivery as it is. Conflict when the delivery is under
-// way in another workflow.
-func (s *Store) Reopen(ctx context.Context, tenant, deliveryID, workflowID string) (Delivery, error) {
-	var d Delivery
-	err := s.writeAs(ctx, tenant, func(tx *gorm.DB) error {
-		var err error
-		if d, err = s.delivery(tx, tenant, deliveryID, s.db.dialect.lock("d", false)); err != nil {
-			return err
-		}
-		if d.WorkflowID == workflowID {
-			return nil
-		}
-		if d.State, err = Advance(d.State, StepReopen); err != nil {
-			return err
-		}
-		d.reopen(d.State, workflowID, s.now())
-		return tx.Exec(reopenDeliveries+"id = ?", string(d.State), workflowID, moment(d.UpdatedAt), d.ID).Error
-	})
-	if err != nil {
-		return Delivery{}, err
-	}
-	return d, nil
-}
-
-// reopenDeliveries begins another round of the deliveries that its condition
-// names; reopen does the same to one that was read.
-const reopenDeliveries = `UPDATE deliveries SET state = ?, workflow_id = ?, round_start = attempts,
-	next_attempt_at = NULL, slot_at = NULL, held_until = NULL, settled_at = NULL, updated_at = ? WHERE `
-
-func (d *Delivery) reopen(to State, workflowID string, at time.Time) {
-	d.State, d.WorkflowID, d.RoundStart, d.UpdatedAt = to, workflowID, d.Attempts, at
-	d.NextAttemptAt, d.SlotAt, d.HeldUntil, d.SettledAt = nil, nil, nil, nil
-}
-
-// Cancel stops the deliveries among those named that still wait; those that are
-// being sent, are settled or are not the tenant's (any more) stay as they are.
-func (s *Store) Cancel(ctx context.Context, tenant string, deliveryIDs []string) error {
-	if len(deliveryIDs) == 0 {
-		return nil
-	}
-	if !couldExist(append([]string{tenant}, deliveryIDs...)...) {
-		return nil
-	}
-	wanted := distinct(deliveryIDs)
-	return s.writeAs(ctx, tenant, func(tx *gorm.DB) error {
-		condition, arg := s.db.dialect.in("d.id", wanted)
-		found, err := s.deliveries(tx, "WHERE "+s.db.dialect.unindexed("d.tenant")+" = ? AND "+condition+" ORDER BY d.id"+s.db.dialect.lock("d", false),
-			tenant, arg)
-		if err != nil {
-			return err
-		}
-		return s.cancelFound(tx, found)
-	})
-}
-
-func (s *Store) cancelFound(tx *gorm.DB, found []Delivery) error {
-	var waiting []string
-	cancelled := StateCancelled
-	for _, d := range found {
-		to, err := Advance(d.State, StepCancel)
-		if errs.Is(err, errs.Conflict) {
-			continue
-		}
-		cancelled, waiting = to, append(waiting, d.ID)
-	}
-	if len(waiting) == 0 {
-		return nil
-	}
-	now := moment(s.now())
-	condition, arg := s.db.dialect.in("id", waiting)
-	return tx.Exec("UPDATE deliveries SET state = ?, next_attempt_at = NULL, updated_at = ?, settled_at = ? WHERE "+condition,
-		string(cancelled), now, now, arg).Error
-}
-
-func distinct(ids []string) []string {
-	seen := make(map[string]bool, len(ids))
-	var list []string
-	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
-			list = append(list, id)
-		}
-	}
-	return list
 }

@@ -5,65 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"posthaste/errs"
 	"posthaste/models"
 )
-
-func TestReopen(t *testing.T) {
-	onBoth(t, func(t *testing.T, w world) {
-		hook := w.webhook("acme")
-		for _, state := range models.States() {
-			d := w.in(state, hook)
-			reopened, err := w.store.Reopen(t.Context(), "acme", d.ID, "resend/1")
-			if !state.Settled() {
-				requireCode(t, errs.Conflict, err)
-				continue
-			}
-			require.NoError(t, err, state)
-			again, _ := w.reload(d)
-			require.Equal(t, again, reopened)
-			require.Equal(t, models.StatePending, reopened.State)
-			require.Equal(t, d.Attempts, reopened.RoundStart)
-			require.Nil(t, reopened.SettledAt)
-
-			repeated, err := w.store.Reopen(t.Context(), "acme", d.ID, "resend/1")
-			require.NoError(t, err, "the same workflow asks again after a crash")
-			require.Equal(t, reopened, repeated)
-			_, err = w.store.Reopen(t.Context(), "acme", d.ID, "resend/2")
-			requireCode(t, errs.Conflict, err)
-
-			w.record(reopened, models.StepDeliver)
-			final, attempts := w.reload(d)
-			require.Equal(t, d.Attempts+1, final.Attempts, "numbers go on over the rounds")
-			require.Len(t, attempts, d.Attempts+1)
-		}
-	})
-}
-
-func TestCancel(t *testing.T) {
-	onBoth(t, func(t *testing.T, w world) {
-		hook := w.webhook("acme")
-		byState := map[models.State]models.Delivery{}
-		ids := []string{models.NewID(now())} // of no delivery (any more)
-		for _, state := range models.States() {
-			byState[state] = w.in(state, hook)
-			ids = append(ids, byState[state].ID, byState[state].ID)
-		}
-		require.NoError(t, w.store.Cancel(t.Context(), "acme", nil))
-		require.NoError(t, w.store.Cancel(t.Context(), "acme", ids))
-		for state, before := range byState {
-			after, _ := w.reload(before)
-			if state == models.StatePending || state == models.StateRetrying {
-				require.Equal(t, models.StateCancelled, after.State)
-				require.NotNil(t, after.SettledAt)
-				require.Nil(t, after.NextAttemptAt)
-				continue
-			}
-			require.Equal(t, before, after, state)
-		}
-		require.NoError(t, w.store.Cancel(t.Context(), "acme", ids), "again")
-	})
-}
 
 func TestDueDeliveries(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {

@@ -30,6 +30,12 @@ type dueRow struct {
 // eventColumns are all columns of an event.
 var eventColumns = append([]string{"data", "custom_data"}, eventSummaryColumns...)
 
+// Columns of a dueRow, those of an event apart.
+var (
+	dueColumns      = selectList("d", "d_", deliveryColumns) + ", " + selectList("w", "w_", webhookColumns)
+	dueEventColumns = ", " + selectList("e", "e_", eventColumns)
+)
+
 // DueDelivery reads a delivery with its webhook and its event, in one query.
 // NotFound when there is no such delivery (any more).
 func (s *Store) DueDelivery(ctx context.Context, tenant, deliveryID string) (Due, error) {
@@ -54,10 +60,9 @@ func (s *Store) due(ctx context.Context, tenant string, ids []string, withEvent 
 	if len(ids) == 0 || !couldExist(append([]string{tenant}, ids...)...) {
 		return nil, nil
 	}
-	sql := "SELECT " + selectList("d", "d_", deliveryColumns) + ", " + selectList("w", "w_", webhookColumns) +
-		", " + s.db.dialect.heldFor() + " AS held_micros"
+	sql := "SELECT " + dueColumns + ", " + s.db.dialect.heldFor() + " AS held_micros"
 	if withEvent {
-		sql += ", " + selectList("e", "e_", eventColumns)
+		sql += dueEventColumns
 	}
 	sql += " FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id"
 	if withEvent {

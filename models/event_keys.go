@@ -56,22 +56,15 @@ func (s *Store) takeKeys(tx *gorm.DB, events map[eventKey]Event, keys []eventKey
 			held[k] = true
 		}
 	}
-	for _, part := range b.parts() {
-		source, args, err := s.db.dialect.selectFrom(part)
-		if err != nil {
-			return nil, err
-		}
+	return held, s.db.dialect.inParts(b, func(source string, args []any) error {
 		var rows []eventRow
-		err = query(tx, &rows, "INSERT INTO event_keys ("+part.names()+") SELECT * FROM ("+source+") AS v WHERE true"+
+		err := query(tx, &rows, "INSERT INTO event_keys ("+b.names()+") SELECT * FROM ("+source+") AS v WHERE true"+
 			" ON CONFLICT (tenant, id) DO NOTHING RETURNING tenant, id", args...)
-		if err != nil {
-			return nil, err
-		}
 		for _, row := range rows {
 			delete(held, eventKey{row.Tenant, row.ID})
 		}
-	}
-	return held, nil
+		return err
+	})
 }
 
 // onlyOne returns what makes an event one: the columns of its unique index.

@@ -167,16 +167,11 @@ func (s *Store) storeHealth(tx *gorm.DB, webhooks healthOf) error {
 			b.add(id, h.row.FailedInARow, h.row.FailingSince, h.row.Status, h.row.StatusReason, h.row.StatusAt, h.row.UpdatedAt)
 		}
 	}
-	if len(b.rows) == 0 {
-		return nil
-	}
-	source, args, err := s.db.dialect.selectFrom(b)
-	if err != nil {
-		return err
-	}
-	err = tx.Exec("WITH v AS ("+source+`) UPDATE webhooks SET failed_in_a_row = v.failed, failing_since = v.since,
-		status = v.status, status_reason = v.reason, status_at = v.status_at, updated_at = v.updated_at
-		FROM v WHERE webhooks.id = v.id`, args...).Error
+	err := s.db.dialect.inParts(b, func(source string, args []any) error {
+		return tx.Exec("WITH v AS ("+source+`) UPDATE webhooks SET failed_in_a_row = v.failed, failing_since = v.since,
+			status = v.status, status_reason = v.reason, status_at = v.status_at, updated_at = v.updated_at
+			FROM v WHERE webhooks.id = v.id`, args...).Error
+	})
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,9 @@ func paths() map[string]pathCase {
 		"Stats": {forOne, func(w world, r rows) error {
 			return second(w.store.Stats(w.t.Context(), models.StatsFilter{Tenant: "acme", WebhookID: r.hook.ID}))
 		}},
+		"Glances": {forOne, func(w world, r rows) error {
+			return second(w.store.Glances(w.t.Context(), "acme", []string{r.hook.ID}, now().Add(-time.Hour), now()))
+		}},
 		"Audit": {forOne, func(w world, r rows) error {
 			return second(w.store.Audit(w.t.Context(), models.AuditFilter{Tenant: "acme", WebhookID: r.hook.ID}))
 		}},
@@ -81,6 +84,10 @@ func paths() map[string]pathCase {
 		"Delivery": {forOne, func(w world, r rows) error { w.reload(r.d); return nil }},
 		"Adopt": {forOne, func(w world, r rows) error {
 			return second(w.store.Adopt(w.t.Context(), r.d.Tenant, r.d.ID, r.d.WorkflowID, "resend/2"))
+		}},
+		"Lose": {forOne, func(w world, r rows) error {
+			require.NoError(w.t, second(w.store.ExecAs(w.t.Context(), "acme", "UPDATE deliveries SET state = 'sending' WHERE id = '"+r.d.ID+"'")))
+			return second(w.store.Lose(w.t.Context(), r.d, "worker_lost"))
 		}},
 		"Reopen": {forOne, func(w world, r rows) error {
 			return second(w.store.Reopen(w.t.Context(), "acme", r.d.ID, r.d.WorkflowID))

@@ -67,23 +67,15 @@ func (s *Store) insertNotices(tx *gorm.DB, notices ...Notice) error {
 		b.add(NewID(n.At), n.Tenant, n.Type, moment(n.At), n.WebhookID, n.Reason,
 			n.DeliveryID, n.EventID, n.EventType, n.Attempts, n.StatusCode)
 	}
-	for _, part := range b.parts() {
-		source, args, err := s.db.dialect.selectFrom(part)
-		if err != nil {
-			return err
-		}
-		err = tx.Exec(`INSERT INTO notices (id, tenant, type, at, webhook_id, webhook_name, provider, url, reason,
+	return s.db.dialect.inParts(b, func(source string, args []any) error {
+		return tx.Exec(`INSERT INTO notices (id, tenant, type, at, webhook_id, webhook_name, provider, url, reason,
 				delivery_id, event_id, event_type, attempts, status_code)
 			SELECT v.id, v.tenant, v.type, v.at, v.webhook_id, w.name, w.provider, w.url, v.reason,
 				v.delivery_id, v.event_id, v.event_type, v.attempts, v.status_code
 			FROM (`+source+`) AS v JOIN webhooks w ON w.id = v.webhook_id WHERE w.provider <> ? AND EXISTS
 				(SELECT 1 FROM webhooks o WHERE o.tenant = v.tenant AND o.provider = ? AND o.status = ?)`,
 			append(args, OperationsProvider, OperationsProvider, StatusActive)...).Error
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // exhausted are the notices of deliveries that have failed for good, test sends

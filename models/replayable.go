@@ -174,15 +174,18 @@ type ReplayPage struct {
 	WorkflowID  string
 }
 
-// NoteReplay records how far a page has come, as its deliveries say. Of a replay
-// that went with its webhook nothing is recorded.
+// NoteReplay records how far a page has come, as its deliveries say. What is as it
+// was before the replay, which was cancelled, counts as cancelled. Of a replay that
+// went with its webhook nothing is recorded.
 func (s *Store) NoteReplay(ctx context.Context, p ReplayPage) error {
 	condition, arg := s.db.dialect.in("d.id", p.DeliveryIDs)
 	return s.writeAs(ctx, p.Tenant, func(tx *gorm.DB) error {
 		return tx.Exec(`INSERT INTO replay_pages (replay_id, tenant, page, found, reopened, delivered, failed, skipped, cancelled)
-			SELECT r.id, r.tenant, CAST(? AS integer), CAST(? AS integer), COUNT(d.id), COUNT(*) FILTER (WHERE d.state = 'delivered'),
-				COUNT(*) FILTER (WHERE d.state IN ('failed', 'unknown')), COUNT(*) FILTER (WHERE d.state = 'skipped'),
-				COUNT(*) FILTER (WHERE d.state = 'cancelled')
+			SELECT r.id, r.tenant, CAST(? AS integer), CAST(? AS integer), COUNT(d.id),
+				COUNT(*) FILTER (WHERE d.state = 'delivered' AND d.reopened_from = ''),
+				COUNT(*) FILTER (WHERE d.state IN ('failed', 'unknown') AND d.reopened_from = ''),
+				COUNT(*) FILTER (WHERE d.state = 'skipped' AND d.reopened_from = ''),
+				COUNT(*) FILTER (WHERE d.state = 'cancelled' OR d.reopened_from <> '' AND d.settled_at IS NOT NULL)
 			FROM replays r LEFT JOIN deliveries d ON `+s.db.dialect.unindexed("d.tenant")+` = r.tenant AND d.workflow_id = ? AND `+condition+`
 			WHERE r.tenant = ? AND r.id = ? GROUP BY r.id, r.tenant
 			ON CONFLICT (replay_id, page) DO UPDATE SET found = excluded.found, reopened = excluded.reopened,

@@ -128,6 +128,53 @@ func TestReopenedPagesAreFoundAgain(t *testing.T) {
 	})
 }
 
+// What a cancelled replay leaves as it was is no work of the replay, whatever it
+// is; and the next replay finds it.
+func TestProgressOfACancelledReplay(t *testing.T) {
+	onBoth(t, func(t *testing.T, w world) {
+		hook := w.webhook("acme")
+		r := w.replay(hook)
+		before := map[string]models.State{}
+		var ids []string
+		for _, state := range models.ReplayStates(models.ReplayAll) {
+			for range 2 {
+				d := w.in(state, hook)
+				before[d.ID], ids = state, append(ids, d.ID)
+			}
+		}
+		span := replayable(hook, models.ReplayAll)
+		done, err := w.store.ReopenSome(t.Context(), span, ids, "replay/1")
+		require.NoError(t, err)
+		require.Len(t, done.Deliveries, 10)
+		noted := func() models.ReplayProgress {
+			require.NoError(t, w.store.NoteReplay(t.Context(), models.ReplayPage{
+				Tenant: "acme", ReplayID: r.ID, Number: 1, DeliveryIDs: ids, WorkflowID: "replay/1",
+			}))
+			now, err := w.store.Replay(t.Context(), "acme", r.ID)
+			require.NoError(t, err)
+			return now.Progress
+		}
+		require.Equal(t, models.ReplayProgress{Found: 10, Reopened: 10}, noted())
+		sent := done.Deliveries[:3]
+		for i, step := range []models.Step{models.StepDeliver, models.StepFailFinal, models.StepSkip} {
+			w.record(sent[i], step)
+		}
+		require.NoError(t, w.store.Cancel(t.Context(), "acme", ids))
+		require.Equal(t, models.ReplayProgress{Found: 10, Reopened: 10, Delivered: 1, Failed: 1, Skipped: 1, Cancelled: 7}, noted())
+		for _, d := range done.Deliveries[3:] {
+			after, _ := w.reload(d)
+			require.Equal(t, before[d.ID], after.State)
+		}
+		found, err := w.store.FindReplayable(t.Context(), replayable(hook, models.ReplayFailed), "", "replay/2", 100)
+		require.NoError(t, err)
+		for id, state := range before {
+			if state == models.StateFailed && id != sent[0].ID && id != sent[2].ID {
+				require.Contains(t, found.IDs, id)
+			}
+		}
+	})
+}
+
 func TestProgressOfAReplay(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {
 		hook := w.webhook("acme")

@@ -168,22 +168,15 @@ func (s *Store) insertEvents(tx *gorm.DB, events map[eventKey]Event, keys []even
 	}
 	b := eventRows(events, slices.DeleteFunc(slices.Clone(keys), func(k eventKey) bool { return held[k] }))
 	fresh := make(map[eventKey]bool, len(keys))
-	for _, part := range b.parts() {
-		source, args, err := s.db.dialect.selectFrom(part)
-		if err != nil {
-			return nil, err
-		}
+	return fresh, s.db.dialect.inParts(b, func(source string, args []any) error {
 		var rows []eventRow
-		err = query(tx, &rows, "INSERT INTO events ("+part.names()+") SELECT * FROM ("+source+") AS v WHERE true"+
+		err := query(tx, &rows, "INSERT INTO events ("+b.names()+") SELECT * FROM ("+source+") AS v WHERE true"+
 			" ON CONFLICT "+s.db.dialect.onlyOne()+" DO NOTHING RETURNING tenant, id", args...)
-		if err != nil {
-			return nil, err
-		}
 		for _, row := range rows {
 			fresh[eventKey{row.Tenant, row.ID}] = true
 		}
-	}
-	return fresh, nil
+		return err
+	})
 }
 
 // readBack fills the plans of events that were there before: with their
@@ -248,16 +241,10 @@ func deliveryRows(planned []Delivery) *batch {
 }
 
 func (s *Store) insertDeliveries(tx *gorm.DB, planned []Delivery) error {
-	for _, part := range deliveryRows(planned).parts() {
-		source, args, err := s.db.dialect.selectFrom(part)
-		if err != nil {
-			return err
-		}
-		if err := tx.Exec("INSERT INTO deliveries ("+part.names()+") "+source, args...).Error; err != nil {
-			return err
-		}
-	}
-	return nil
+	b := deliveryRows(planned)
+	return s.db.dialect.inParts(b, func(source string, args []any) error {
+		return tx.Exec("INSERT INTO deliveries ("+b.names()+") "+source, args...).Error
+	})
 }
 
 // firstSteps are the steps by which a delivery comes to be, by the state that

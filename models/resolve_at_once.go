@@ -12,8 +12,9 @@ import (
 // takes five.
 
 // resolveAtOnce plans events of one provider of one tenant. Nil means that they
-// must go the long way: the webhooks have changed and nothing is stored, or some
-// events were there before.
+// must go the long way: they are too many for one statement, the webhooks have
+// changed and nothing is stored, or some events were there before. The long way
+// reads back the others as events of this run.
 func (s *Store) resolveAtOnce(ctx context.Context, in ResolveInput) ([]ResolvedEvent, error) {
 	kept := s.keptFor(in.Events)
 	if kept == nil {
@@ -87,7 +88,7 @@ func (s *Store) insertAtOnce(ctx context.Context, kept *subscription, events, de
 	args = slices.Concat(args, kept.who.standingArgs(), []any{kept.standing}, deliveryArgs)
 	columns := (&batch{columns: eventBatch}).names()
 	var stored []int
-	err = query(s.readAll(ctx), &stored, "WITH e AS (SELECT * FROM ("+eventSource+") AS v WHERE "+standing+` = ?),
+	err = query(s.db.writer.WithContext(ctx), &stored, "WITH e AS (SELECT * FROM ("+eventSource+") AS v WHERE "+standing+` = ?),
 		noted AS (INSERT INTO event_keys (tenant, id, accepted_at) SELECT tenant, id, accepted_at FROM e WHERE keyed
 			ON CONFLICT (tenant, id) DO NOTHING RETURNING tenant, id),
 		fresh AS (INSERT INTO events (`+columns+") SELECT "+columns+` FROM e WHERE NOT keyed OR (tenant, id) IN (SELECT tenant, id FROM noted)

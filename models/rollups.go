@@ -35,8 +35,9 @@ type rollupKey struct {
 
 // rollup is what a group of records adds to such a row.
 type rollup struct {
-	attempts, delivered, failed, settled int
-	latency                              []int // one for each bucket
+	attempts, delivered, failed int
+	settled, exhausted          int   // deliveries; exhausted are those that ended failed or unknown
+	latency                     []int // one for each bucket
 }
 
 // rollupsOf sums up the records of a group that were stored. Test sends do not
@@ -60,7 +61,7 @@ func rollupsOf(group []*entry, moved map[string]*deliveryRow) map[rollupKey]*rol
 			sum(row, e.record.Delivery.Tenant, a.StartedAt).add(a)
 		}
 		if e.to == StateDelivered || e.to == StateFailed || e.to == StateUnknown {
-			sum(row, e.record.Delivery.Tenant, e.now).settled++
+			sum(row, e.record.Delivery.Tenant, e.now).settle(e.to)
 		}
 	}
 	return sums
@@ -78,8 +79,15 @@ func (r *rollup) add(a *Attempt) {
 	}
 }
 
+func (r *rollup) settle(to State) {
+	r.settled++
+	if to != StateDelivered {
+		r.exhausted++
+	}
+}
+
 // rollupCounts are the columns that are added up.
-var rollupCounts = append([]string{"attempts", "delivered", "failed", "settled"}, latencyColumns()...)
+var rollupCounts = append([]string{"attempts", "delivered", "failed", "settled", "exhausted"}, latencyColumns()...)
 
 // latencyColumns names the columns of the buckets, the last one for what took
 // longer than any bound.
@@ -114,9 +122,6 @@ var rollupMerge = func() string {
 // same webhooks wait for each other briefly and never in a circle.
 func (s *Store) addRollups(tx *gorm.DB, group []*entry, moved map[string]*deliveryRow) error {
 	sums := rollupsOf(group, moved)
-	if len(sums) == 0 {
-		return nil
-	}
 	keys := slices.SortedFunc(maps.Keys(sums), func(a, b rollupKey) int {
 		return cmp.Or(strings.Compare(a.webhookID, b.webhookID), a.hour.Compare(b.hour))
 	})
@@ -124,15 +129,14 @@ func (s *Store) addRollups(tx *gorm.DB, group []*entry, moved map[string]*delive
 	for _, key := range keys {
 		sum := sums[key]
 		values := make([]any, 0, len(rollupBatch))
-		values = append(values, key.tenant, key.webhookID, moment(key.hour), s.slot, sum.attempts, sum.delivered, sum.failed, sum.settled)
+		values = append(values, key.tenant, key.webhookID, moment(key.hour), s.slot,
+			sum.attempts, sum.delivered, sum.failed, sum.settled, sum.exhausted)
 		for _, n := range sum.latency {
 			values = append(values, n)
 		}
 		b.add(values...)
 	}
-	source, args, err := s.db.dialect.selectFrom(b)
-	if err != nil {
-		return err
-	}
-	return tx.Exec("INSERT INTO rollups ("+b.names()+") "+source+rollupMerge, args...).Error
+	return s.db.dialect.inParts(b, func(source string, args []any) error {
+		return tx.Exec("INSERT INTO rollups ("+b.names()+") "+source+rollupMerge, args...).Error
+	})
 }

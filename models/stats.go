@@ -45,20 +45,22 @@ type StatsFilter struct {
 // StatsBucket is what happened in one hour or one day (UTC). Test sends do not
 // count.
 type StatsBucket struct {
-	At         time.Time // when it begins
-	Deliveries int64     // that ended delivered, failed or unknown
-	Attempts   int64     // that started, Delivered and Failed together
-	Delivered  int64     // attempts that succeeded
-	Failed     int64     // attempts that did not
+	At               time.Time // when it begins
+	Deliveries       int64     // that ended delivered, failed or unknown
+	DeliveriesFailed int64     // of them, those that ended failed or unknown
+	Attempts         int64     // that started, Delivered and Failed together
+	Delivered        int64     // attempts that succeeded
+	Failed           int64     // attempts that did not
 	// Latency counts the attempts that sent something by how long they took: one
 	// number for each of LatencyBuckets, and one for what took longer.
 	Latency []int64
 }
 
-// Stats sums up the attempts of a webhook or of a tenant, one bucket for each
-// hour or day, the oldest first and none left out. It reads the rollups that are
-// written with each outcome; nothing is counted. Invalid, with fields, when the
-// span or the step is none. NotFound when the tenant has no such webhook.
+// Stats sums up the deliveries and attempts of a webhook or of a tenant, one
+// bucket for each hour or day, the oldest first and none left out. It reads the
+// rollups that are written with each outcome; nothing is counted. Invalid, with
+// fields, when the span or the step is none. NotFound when the tenant has no such
+// webhook.
 func (s *Store) Stats(ctx context.Context, f StatsFilter) ([]StatsBucket, error) {
 	span, err := f.span(s.now())
 	if err != nil {
@@ -119,9 +121,10 @@ func (f StatsFilter) span(now time.Time) (statsSpan, error) {
 
 // statsRow is one step that has something in it.
 type statsRow struct {
-	At                                   moment
-	Attempts, Delivered, Failed, Settled int64
-	Latency                              string // JSON list
+	At                          moment
+	Attempts, Delivered, Failed int64
+	Settled, Exhausted          int64
+	Latency                     string // JSON list
 }
 
 // sumRollups returns the statement that sums up the rows of a span.
@@ -145,8 +148,8 @@ func (d dialect) sumRollups(f StatsFilter, span statsSpan) (string, []any) {
 	if f.WebhookID != "" {
 		where, args = "webhook_id = ? AND tenant = ?", []any{f.WebhookID, f.Tenant}
 	}
-	return "SELECT " + at + " AS at, SUM(attempts) AS attempts, SUM(delivered) AS delivered, SUM(failed) AS failed, SUM(settled) AS settled, " +
-		list + strings.Join(sums, ", ") + ") AS latency FROM rollups WHERE " + where +
+	return "SELECT " + at + " AS at, SUM(attempts) AS attempts, SUM(delivered) AS delivered, SUM(failed) AS failed, " +
+		"SUM(settled) AS settled, SUM(exhausted) AS exhausted, " + list + strings.Join(sums, ", ") + ") AS latency FROM rollups WHERE " + where +
 		" AND hour >= ? AND hour < ? GROUP BY 1 ORDER BY 1", append(args, moment(span.since), moment(span.until))
 }
 
@@ -158,7 +161,8 @@ func (s statsSpan) fill(rows []statsRow) ([]StatsBucket, error) {
 		if len(rows) > 0 && time.Time(rows[0].At).Equal(at) { // both are in order
 			row := rows[0]
 			rows = rows[1:]
-			b.Attempts, b.Delivered, b.Failed, b.Deliveries = row.Attempts, row.Delivered, row.Failed, row.Settled
+			b.Attempts, b.Delivered, b.Failed = row.Attempts, row.Delivered, row.Failed
+			b.Deliveries, b.DeliveriesFailed = row.Settled, row.Exhausted
 			if err := json.Unmarshal([]byte(row.Latency), &b.Latency); err != nil {
 				return nil, errs.Wrap(err, errs.Internal, "Cannot read the rollups")
 			}

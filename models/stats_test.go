@@ -26,6 +26,7 @@ func total(list []models.StatsBucket) models.StatsBucket {
 	sum := models.StatsBucket{Latency: make([]int64, len(models.LatencyBuckets())+1)}
 	for _, b := range list {
 		sum.Deliveries += b.Deliveries
+		sum.DeliveriesFailed += b.DeliveriesFailed
 		sum.Attempts += b.Attempts
 		sum.Delivered += b.Delivered
 		sum.Failed += b.Failed
@@ -102,6 +103,7 @@ func TestStats(t *testing.T) {
 		month := w.stats(models.StatsFilter{Tenant: "acme", Step: models.ByDay})
 		require.Len(t, month, 31, "thirty days back from now touch 31")
 		require.EqualValues(t, 4, total(month).Deliveries, "two delivered, two failed; not the one skipped, under way or a test")
+		require.EqualValues(t, 2, total(month).DeliveriesFailed)
 		require.Len(t, w.stats(models.StatsFilter{Tenant: "acme"}), 25)
 
 		other := w.busy(noon)

@@ -211,7 +211,11 @@ func (s *Store) mustHave(tx *gorm.DB, table, tenant, id string, missing error) e
 
 // query runs a statement and collects its rows. It is Find and not Scan, since
 // gorm's Scan writes out every statement with all its values, bodies included,
-// for a log that nobody keeps.
-func query(tx *gorm.DB, into any, sql string, args ...any) error {
+// for a log that nobody keeps. For an empty slice gorm would make room for 20
+// rows, which are 20 KB of the widest; most statements yield one.
+func query[Row any](tx *gorm.DB, into *[]Row, sql string, args ...any) error {
+	if cap(*into) == 0 {
+		*into = make([]Row, 0, 1)
+	}
 	return tx.Raw(sql, args...).Find(into).Error
 }

@@ -100,12 +100,12 @@ func (s *Store) subscriptionOf(tx *gorm.DB, who subscribers) (*subscription, err
 	if err != nil {
 		return nil, err
 	}
-	read := &subscription{who: who, standing: now[0].Standing, webhooks: rows, bytes: len(now[0].Standing)}
+	read := &subscription{who: who, standing: now[0].Standing, webhooks: rows}
+	read.bytes = read.weight()
 	_, ids, _ := strings.Cut(read.standing, " ")
 	failing := strings.Fields(ids)
 	for i := range read.webhooks {
 		w := &read.webhooks[i]
-		read.bytes += w.weight()
 		// By the standing alone: between the two statements it may have changed, and
 		// have changed back.
 		w.FailedInARow, w.FailingSince = 0, nil
@@ -115,6 +115,17 @@ func (s *Store) subscriptionOf(tx *gorm.DB, who subscribers) (*subscription, err
 	}
 	s.subscriptions.keep(read)
 	return read, nil
+}
+
+// weight is about how many bytes a subscription takes. One without webhooks takes
+// some too, and tenants without webhooks may be many.
+func (sub *subscription) weight() int {
+	// Twice its own size and its key's are about what the map needs for it.
+	bytes := len(sub.standing)
+	for i := range sub.webhooks {
+		bytes += sub.webhooks[i].weight()
+	}
+	return bytes
 }
 
 // weight is about how many bytes a webhook takes that was read for matching.

@@ -32,6 +32,7 @@ func ofAnother(w world, tenant string, hook, event, delivery, key string) map[st
 	_, _, calls["Delivery"] = s.Delivery(ctx, tenant, delivery)
 	_, calls["DueDelivery"] = s.DueDelivery(ctx, tenant, delivery)
 	_, calls["Adopt"] = s.Adopt(ctx, tenant, delivery, "event/x", "resend/1")
+	_, calls["Lose"] = s.Lose(ctx, models.Delivery{Tenant: tenant, ID: delivery, State: models.StateSending}, "worker_lost")
 	_, calls["Reopen"] = s.Reopen(ctx, tenant, delivery, "resend/1")
 	span := models.Replayable{Tenant: tenant, WebhookID: hook, Since: now().Add(-time.Hour), Until: now().Add(time.Hour), States: models.States()}
 	_, _, calls["CountReplayable"] = s.CountReplayable(ctx, span)

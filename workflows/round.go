@@ -75,7 +75,7 @@ func (r *round) settle(ctx workflow.Context) (DeliverEventResult, error) {
 }
 
 // deliver returns when every delivery has settled, or with an error when the
-// workflow was cancelled; then the rest is recorded as cancelled.
+// workflow was cancelled; then the rest is given up.
 func (r *round) deliver(ctx workflow.Context) error {
 	work := newWork(ctx)
 	r.launch(ctx, work, r.deliveries)
@@ -194,8 +194,8 @@ func (r *round) note(result activities.DeliverResult) {
 	}
 }
 
-// cancel records what has not settled as cancelled, and ends the workflow as
-// cancelled.
+// cancel gives up what has not settled, and ends the workflow as cancelled. What
+// was reopened is in the ledger again as it was before, the rest is cancelled.
 func (r *round) cancel(ctx workflow.Context) error {
 	input := activities.CancelInput{Tenant: r.tenant}
 	for _, d := range r.deliveries {
@@ -205,9 +205,9 @@ func (r *round) cancel(ctx workflow.Context) error {
 	}
 	detached, _ := workflow.NewDisconnectedContext(ctx)
 	if len(input.DeliveryIDs) > 0 {
-		step := ledgerStep{"record as cancelled", a.CancelDeliveries, input}
+		step := ledgerStep{"give up what waits", a.CancelDeliveries, input}
 		if err := step.run(detached, nil); err != nil {
-			return fmt.Errorf("record %d deliveries as cancelled: %w", len(input.DeliveryIDs), err)
+			return fmt.Errorf("give up %d deliveries: %w", len(input.DeliveryIDs), err)
 		}
 	}
 	return temporal.NewCanceledError()

@@ -2,9 +2,7 @@ package dashboard
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +23,15 @@ var chartSpans = []chartSpan{
 	{"month", "30 days", 30 * 24 * time.Hour, models.ByDay},
 }
 
+// chartSpanNames lists what a page of charts can be asked for.
+func chartSpanNames() []string {
+	var names []string
+	for _, one := range chartSpans {
+		names = append(names, one.Name)
+	}
+	return names
+}
+
 func spanNamed(name string) chartSpan {
 	for _, one := range chartSpans {
 		if one.Name == name {
@@ -34,14 +41,6 @@ func spanNamed(name string) chartSpan {
 	return chartSpans[0]
 }
 
-// The size of a chart in units of its own; the page stretches it.
-const (
-	chartHeight = 100.0
-	slotWidth   = 10.0
-	// leastBar is the height of a bar that would be too low to be seen.
-	leastBar = 1.5
-)
-
 // quantiles are the shares that charts of latency show.
 var quantiles = []struct {
 	Label string
@@ -50,24 +49,26 @@ var quantiles = []struct {
 
 // charts is how deliveries went over time, as figures, drawn, and as a table.
 type charts struct {
-	Span                              chartSpan
-	Attempts, Delivered, Failed, Ends int64
-	Quantiles                         []string // of the whole span; in the order of the table
-	Slots                             []slot
-	Lines                             []line
-	Most                              int64  // attempts at the top of the chart
-	Slowest                           string // duration at the top of the chart
-	Ticks                             []string
+	Span                         chartSpan
+	Deliveries, DeliveriesFailed int64 // that settled
+	Attempts, Failed             int64
+	Quantiles                    []string // of the whole span; in the order of the table
+	Slots                        []slot
+	Lines                        []line
+	MostDeliveries, Most         int64  // deliveries and attempts at the top of their charts
+	Slowest                      string // duration at the top of the chart
+	Ticks                        []string
 }
 
 // slot is one hour or one day.
 type slot struct {
-	At                          time.Time
-	Label                       string
-	Attempts, Delivered, Failed int64
-	Quantiles                   []string
-	X                           string
-	GoodY, GoodH, BadY, BadH    string // "" = no bar
+	At                           time.Time
+	Label                        string
+	Deliveries, DeliveriesFailed int64
+	Attempts, Failed             int64
+	Quantiles                    []string
+	X                            string
+	Settled, Tried               pile // of deliveries, and of attempts
 }
 
 // line is a quantile over time: a path of steps, with gaps where nothing was
@@ -79,9 +80,25 @@ func (c charts) width() string { return number(slotWidth * float64(len(c.Slots))
 
 func (c charts) viewBox() string { return "0 0 " + c.width() + " " + number(chartHeight) }
 
-// summary is what a chart of deliveries says, in a sentence.
-func (c charts) summary() string {
+// empty tells whether there is nothing to draw. A delivery may settle in another
+// hour than its attempts began in.
+func (c charts) empty() bool { return c.Deliveries == 0 && c.Attempts == 0 }
+
+// deliverySummary is what a chart of deliveries says, in a sentence.
+func (c charts) deliverySummary() string {
+	return fmt.Sprintf("%s settled in %s, %s of them failed", countedDeliveries(c.Deliveries), c.Span.Label, grouped(c.DeliveriesFailed))
+}
+
+// attemptSummary is what a chart of attempts says, in a sentence.
+func (c charts) attemptSummary() string {
 	return fmt.Sprintf("%s in %s, %s of them failed", counted(c.Attempts, "attempt"), c.Span.Label, grouped(c.Failed))
+}
+
+func countedDeliveries(n int64) string {
+	if n == 1 {
+		return "1 delivery"
+	}
+	return grouped(n) + " deliveries"
 }
 
 // latencySummary is what a chart of latency says, in a sentence.
@@ -97,11 +114,12 @@ func (c charts) latencySummary() string {
 func drawn(span chartSpan, buckets []models.StatsBucket) charts {
 	c := charts{Span: span}
 	latency := make([]int64, len(models.LatencyBuckets())+1)
-	var most int64
+	var mostDeliveries, most int64
 	var slowest time.Duration
 	for _, b := range buckets {
-		c.Attempts, c.Delivered, c.Failed, c.Ends = c.Attempts+b.Attempts, c.Delivered+b.Delivered, c.Failed+b.Failed, c.Ends+b.Deliveries
-		most = max(most, b.Attempts)
+		c.Deliveries, c.DeliveriesFailed = c.Deliveries+b.Deliveries, c.DeliveriesFailed+b.DeliveriesFailed
+		c.Attempts, c.Failed = c.Attempts+b.Attempts, c.Failed+b.Failed
+		mostDeliveries, most = max(mostDeliveries, b.Deliveries), max(most, b.Attempts)
 		for i, n := range b.Latency {
 			latency[i] += n
 		}
@@ -110,7 +128,7 @@ func drawn(span chartSpan, buckets []models.StatsBucket) charts {
 	for _, one := range quantiles {
 		c.Quantiles = append(c.Quantiles, latencyText(models.Quantile(latency, one.share)))
 	}
-	c.Most = int64(roundTop(float64(most)))
+	c.MostDeliveries, c.Most = int64(roundTop(float64(mostDeliveries))), int64(roundTop(float64(most)))
 	top := time.Duration(roundTop(float64(slowest.Milliseconds()))) * time.Millisecond
 	c.Slowest = took(top.Milliseconds())
 	for i, b := range buckets {
@@ -125,62 +143,27 @@ func drawn(span chartSpan, buckets []models.StatsBucket) charts {
 
 func (c charts) slot(i int, b models.StatsBucket) slot {
 	s := slot{
-		At: b.At, Label: slotLabel(b.At, c.Span.step), Attempts: b.Attempts, Delivered: b.Delivered, Failed: b.Failed,
-		X: number(slotWidth * float64(i)),
+		At: b.At, Label: slotLabel(b.At, c.Span.step), X: number(slotWidth * float64(i)),
+		Deliveries: b.Deliveries, DeliveriesFailed: b.DeliveriesFailed, Attempts: b.Attempts, Failed: b.Failed,
+		Settled: piled(b.Deliveries-b.DeliveriesFailed, b.DeliveriesFailed, c.MostDeliveries),
+		Tried:   piled(b.Delivered, b.Failed, c.Most),
 	}
 	for _, one := range quantiles {
 		s.Quantiles = append(s.Quantiles, latencyText(models.Quantile(b.Latency, one.share)))
 	}
-	bad, good := c.barHeight(b.Failed), c.barHeight(b.Delivered)
-	if bad > 0 {
-		s.BadY, s.BadH = number(chartHeight-bad), number(bad)
-	}
-	if good > 0 {
-		s.GoodY, s.GoodH = number(max(0, chartHeight-bad-good)), number(min(good, chartHeight-bad))
-	}
 	return s
-}
-
-func (c charts) barHeight(n int64) float64 {
-	if n == 0 || c.Most == 0 {
-		return 0
-	}
-	return max(leastBar, chartHeight*float64(n)/float64(c.Most))
 }
 
 // says is what a pointer on a slot reads.
 func (s slot) says() string {
-	text := s.Label + " UTC: " + counted(s.Attempts, "attempt") + ", " + grouped(s.Failed) + " failed"
+	text := s.Label + " UTC: " + countedDeliveries(s.Deliveries) + " settled, " + grouped(s.DeliveriesFailed) + " failed; " +
+		counted(s.Attempts, "attempt") + ", " + grouped(s.Failed) + " failed"
 	if s.Attempts > 0 && s.Quantiles[0] != noLatency {
 		for i, one := range quantiles {
 			text += ", " + one.Label + " " + s.Quantiles[i]
 		}
 	}
 	return text
-}
-
-// steps draws a quantile: across each slot, and up or down between two that
-// follow each other.
-func steps(buckets []models.StatsBucket, share float64, top time.Duration) string {
-	var path strings.Builder
-	open := false
-	for i, b := range buckets {
-		value := models.Quantile(b.Latency, share)
-		if value == 0 || top == 0 {
-			open = false
-			continue
-		}
-		y := number(chartHeight - chartHeight*float64(value)/float64(top))
-		left, right := number(slotWidth*float64(i)), number(slotWidth*float64(i+1))
-		if open {
-			path.WriteString("V" + y)
-		} else {
-			path.WriteString("M" + left + " " + y)
-		}
-		path.WriteString("H" + right)
-		open = true
-	}
-	return path.String()
 }
 
 // noLatency stands where nothing was measured.
@@ -191,25 +174,6 @@ func latencyText(d time.Duration) string {
 		return noLatency
 	}
 	return took(max(1, d.Round(time.Millisecond).Milliseconds()))
-}
-
-// roundTop returns the next of 1, 2, 5, 10, 20, 50, … that is not below.
-func roundTop(value float64) float64 {
-	if value <= 0 {
-		return 1
-	}
-	power := math.Pow(10, math.Floor(math.Log10(value)))
-	for _, factor := range []float64{1, 2, 2.5, 5, 10} {
-		if top := factor * power; top >= value && top == math.Floor(top) {
-			return top
-		}
-	}
-	return math.Ceil(value)
-}
-
-// number writes a coordinate briefly.
-func number(value float64) string {
-	return strconv.FormatFloat(math.Round(value*100)/100, 'f', -1, 64)
 }
 
 func slotLabel(at time.Time, step string) string {
@@ -228,21 +192,21 @@ func ticks(slots []slot, span chartSpan) []string {
 	for i := range ticksShown {
 		at := i * len(slots) / ticksShown
 		if at < len(slots) {
-			label := slots[at].Label
+			layout := "2 Jan" // four with a time of day are too wide for a phone
 			if span.Name == "day" {
-				label = slots[at].At.Format("15:04")
+				layout = "15:04"
 			}
-			labels = append(labels, label)
+			labels = append(labels, slots[at].At.Format(layout))
 		}
 	}
 	return slices.Compact(labels)
 }
 
-// busySlots are those in which something was sent, the newest first.
+// busySlots are those in which something was sent or settled, the newest first.
 func (c charts) busySlots() []slot {
 	var busy []slot
 	for _, one := range slices.Backward(c.Slots) {
-		if one.Attempts > 0 {
+		if one.Attempts > 0 || one.Deliveries > 0 {
 			busy = append(busy, one)
 		}
 	}

@@ -1,6 +1,8 @@
 package dashboard
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,36 +11,82 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// bucketAt is an hour of the chart: so many deliveries that settled, so many of
+// them failed, and attempts that succeeded and that did not.
+func bucketAt(at time.Time, settled, exhausted, delivered, failed int64) models.StatsBucket {
+	b := models.StatsBucket{
+		At: at, Deliveries: settled, DeliveriesFailed: exhausted,
+		Attempts: delivered + failed, Delivered: delivered, Failed: failed,
+		Latency: make([]int64, len(models.LatencyBuckets())+1),
+	}
+	b.Latency[4] = delivered + failed // 30 to 50 ms
+	return b
+}
+
+// someHours are hours in which deliveries needed more attempts than one, an hour
+// without any, and one in which a delivery settled whose attempt began before.
+func someHours() []models.StatsBucket {
+	begin := time.Date(2026, 5, 30, 22, 0, 0, 0, time.UTC)
+	hour := func(n int) time.Time { return begin.Add(time.Duration(n) * time.Hour) }
+	return []models.StatsBucket{
+		bucketAt(hour(0), 10, 0, 10, 0), bucketAt(hour(1), 8, 8, 0, 40), bucketAt(hour(2), 0, 0, 0, 0),
+		bucketAt(hour(3), 500, 1, 1999, 1), bucketAt(hour(4), 1, 0, 0, 0),
+	}
+}
+
 // TestChartsAreDrawn holds the drawing to the numbers: heights share one scale,
 // the smallest failure is seen, and a line has a gap where nothing was sent.
 func TestChartsAreDrawn(t *testing.T) {
 	t.Parallel()
-	begin := time.Date(2026, 5, 30, 22, 0, 0, 0, time.UTC)
-	bucket := func(hour int, delivered, failed int64) models.StatsBucket {
-		b := models.StatsBucket{
-			At: begin.Add(time.Duration(hour) * time.Hour), Attempts: delivered + failed, Delivered: delivered, Failed: failed,
-			Latency: make([]int64, len(models.LatencyBuckets())+1),
-		}
-		b.Latency[4] = delivered + failed // 30 to 50 ms
-		return b
-	}
-	c := drawn(chartSpans[0], []models.StatsBucket{bucket(0, 10, 0), bucket(1, 0, 40), bucket(2, 0, 0), bucket(3, 1999, 1)})
-	require.Equal(t, []int64{2050, 2009, 41, 2000}, []int64{c.Attempts, c.Delivered, c.Failed, c.Most})
-	require.Equal(t, "0 0 40 100", c.viewBox())
+	hours := someHours()
+	c := drawn(chartSpans[0], hours)
+	require.Equal(t, []int64{519, 9, 500}, []int64{c.Deliveries, c.DeliveriesFailed, c.MostDeliveries})
+	require.Equal(t, []int64{2050, 41, 2000}, []int64{c.Attempts, c.Failed, c.Most})
+	require.Equal(t, "0 0 50 100", c.viewBox())
 	require.Equal(t, slot{
-		At: begin.Add(3 * time.Hour), Label: "31 May 01:00", Attempts: 2000, Delivered: 1999, Failed: 1, X: "30",
-		Quantiles: []string{"40\u00a0ms", "49\u00a0ms", "50\u00a0ms"}, BadY: "98.5", BadH: "1.5", GoodY: "0", GoodH: "98.5",
+		At: hours[3].At, Label: "31 May 01:00", Deliveries: 500, DeliveriesFailed: 1, Attempts: 2000, Failed: 1, X: "30",
+		Quantiles: []string{"40\u00a0ms", "49\u00a0ms", "50\u00a0ms"},
+		Settled:   pile{BadY: "98.5", BadH: "1.5", GoodY: "0", GoodH: "98.5"},
+		Tried:     pile{BadY: "98.5", BadH: "1.5", GoodY: "0", GoodH: "98.5"},
 	}, c.Slots[3])
-	require.Equal(t, []string{"", "", "98", "2"}, []string{c.Slots[0].BadH, c.Slots[1].GoodH, c.Slots[1].BadY, c.Slots[1].BadH})
+	require.Equal(t, pile{GoodY: "98", GoodH: "2"}, c.Slots[0].Settled)
+	require.Equal(t, pile{BadY: "98.4", BadH: "1.6"}, c.Slots[1].Settled, "eight of five hundred")
+	require.Equal(t, pile{BadY: "98", BadH: "2"}, c.Slots[1].Tried, "forty of two thousand")
+	require.Equal(t, pile{}, c.Slots[2].Settled)
 	require.Equal(t, "50\u00a0ms", c.Slowest)
 	require.Equal(t, line{"p50", "M0 20H10V20H20M30 20H40"}, c.Lines[0])
 	require.Equal(t, []string{"22:00", "23:00", "00:00", "01:00"}, c.Ticks)
-	require.Len(t, c.busySlots(), 3)
-	require.Equal(t, "31 May 01:00 UTC: 2,000 attempts, 1 failed, p50 40\u00a0ms, p95 49\u00a0ms, p99 50\u00a0ms", c.Slots[3].says())
+	require.Equal(t, []string{"30 May", "31 May"}, drawn(chartSpans[1], hours).Ticks, "short, and each once")
+	require.Len(t, c.busySlots(), 4)
+	require.Equal(t, "31 May 01:00 UTC: 500 deliveries settled, 1 failed; 2,000 attempts, 1 failed, p50 40\u00a0ms, p95 49\u00a0ms, p99 50\u00a0ms",
+		c.Slots[3].says())
+	require.Equal(t, "31 May 02:00 UTC: 1 delivery settled, 0 failed; 0 attempts, 0 failed", c.Slots[4].says())
 
-	none := drawn(chartSpans[2], []models.StatsBucket{bucket(0, 0, 0)})
+	none := drawn(chartSpans[2], hours[2:3])
+	require.True(t, none.empty())
 	require.Equal(t, []string{noLatency, noLatency, noLatency}, none.Quantiles)
 	require.Empty(t, none.Lines[0].Path)
+	require.False(t, drawn(chartSpans[0], hours[4:]).empty(), "a delivery settled whose attempt began before the span")
+}
+
+// TestChartsSayTheSameInWords reads what a page says to those who see no bars.
+func TestChartsSayTheSameInWords(t *testing.T) {
+	t.Parallel()
+	var page strings.Builder
+	c := drawn(chartSpans[0], someHours())
+	require.NoError(t, chartFigures(c).Render(t.Context(), &page))
+	require.NoError(t, chartTrio(c).Render(t.Context(), &page))
+	words := strings.Join(strings.Fields(regexp.MustCompile(`<svg.*?</svg>|<[^>]*>`).ReplaceAllString(page.String(), " ")), " ")
+	for _, want := range []string{
+		"Deliveries 519 Failed 9 1.7 % Attempts 2,050 Failed attempts 41 2.0 %",
+		"From (UTC) Deliveries Failed Attempts Failed attempts p50 p95 p99 31 May 02:00 1 0 0 0 – – – 31 May 01:00 500 1 2,000 1 40 ms",
+		"30 May 23:00 8 8 40 40",
+	} {
+		require.Contains(t, words, want)
+	}
+	for _, want := range []string{"519 deliveries settled in 24 hours, 9 of them failed", "2,050 attempts in 24 hours, 41 of them failed"} {
+		require.Contains(t, page.String(), `role="img" aria-label="`+want+`"`)
+	}
 }
 
 func TestTopOfAChartIsRound(t *testing.T) {

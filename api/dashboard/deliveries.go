@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"posthaste/models"
 
@@ -46,16 +47,17 @@ func (p *deliveryPages) log(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	span, err := p.readSpan(c)
-	if err != nil {
+	given := readFilters(c)
+	span, result := given.span(p.Now()), given.oneOf("result", resultDelivered, resultFailed)
+	if err := given.done(); err != nil {
 		return err
 	}
-	view := logView{Hook: hook, Event: c.Query("event"), Result: c.Query("result"), Span: span, Watch: watching(c, span)}
+	view := logView{Hook: hook, Event: c.Query("event"), Result: result, Span: span, Watch: watching(c, span)}
 	filter := models.HistoryFilter{
 		Tenant: hook.Tenant, WebhookID: hook.ID, EventType: view.Event, Since: span.since, Until: span.until,
 		Limit: attemptsShown, Cursor: c.Query("cursor"),
 	}
-	if view.Result == resultDelivered || view.Result == resultFailed {
+	if view.Result != "" {
 		filter.Success = new(view.Result == resultDelivered)
 	}
 	found, err := p.store.History(c.Request.Context(), filter)
@@ -97,6 +99,7 @@ type deliveryView struct {
 	Shown    *models.Attempt // nil when there was none yet
 	signed   []string        // canonical names of the headers that prove who sent it
 	Here     string
+	letGo    bool  // it was claimed, and no worker has it in hand any more
 	asked    int64 // when a person asked for it to be sent, in Unix milliseconds; 0 = not lately
 }
 
@@ -107,7 +110,22 @@ func (v deliveryView) signature(name string) bool {
 
 // canRetry tells whether a person can have the delivery sent.
 func (v deliveryView) canRetry() bool {
-	return v.Hook.Status == models.StatusActive && v.Delivery.State != models.StateSending
+	return v.Hook.Status == models.StatusActive && (v.Delivery.State != models.StateSending || v.letGo)
+}
+
+// stateText says what the state means.
+func (v deliveryView) stateText() string {
+	if v.letGo {
+		return "A worker was about to send it, or did, and has not been heard of since."
+	}
+	return stateText(v.Delivery.State)
+}
+
+// letGo tells whether a delivery stands claimed that no worker has in hand. If
+// its workflow goes on, that will find out; whether it does, the API asks when a
+// person wants it sent.
+func letGo(d models.Delivery, now time.Time) bool {
+	return d.State == models.StateSending && (d.HeldUntil == nil || !now.Before(*d.HeldUntil))
 }
 
 func (p *deliveryPages) show(c *gin.Context) error {
@@ -124,6 +142,7 @@ func (p *deliveryPages) show(c *gin.Context) error {
 	if view.Hook, err = p.store.Webhook(c.Request.Context(), tenant, view.Delivery.WebhookID); err != nil {
 		return err
 	}
+	view.letGo = letGo(view.Delivery, p.Now())
 	view.Shown = attemptOf(view.Attempts, c.Query("attempt"))
 	if profile, err := p.Providers.Profile(view.Hook.Provider); err == nil {
 		if signer, known := profile.Signer(view.Hook.Version); known {

@@ -49,8 +49,9 @@ func (v eventsView) further() string {
 }
 
 func (p *eventPages) list(c *gin.Context) error {
-	span, err := p.readSpan(c)
-	if err != nil {
+	given := readFilters(c)
+	span := given.span(p.Now())
+	if err := given.done(); err != nil {
 		return err
 	}
 	view := eventsView{

@@ -30,7 +30,11 @@ type overviewView struct {
 
 func (p *overviewPages) show(c *gin.Context) error {
 	ctx, tenant := c.Request.Context(), viewerOf(c).Tenant
-	view := overviewView{Here: c.Request.URL.RequestURI()}
+	view, given := overviewView{Here: c.Request.URL.RequestURI()}, readFilters(c)
+	span := given.oneOf("span", chartSpanNames()...)
+	if err := given.done(); err != nil {
+		return err
+	}
 	hooks, err := p.store.Webhooks(ctx, models.WebhookFilter{Tenant: tenant, Limit: 1})
 	if err != nil {
 		return err
@@ -44,7 +48,7 @@ func (p *overviewPages) show(c *gin.Context) error {
 		return err
 	}
 	view.Latest = latest.Items
-	if view.Charts, err = p.charts(ctx, tenant, "", c.Query("span")); err != nil {
+	if view.Charts, err = p.charts(ctx, tenant, "", span); err != nil {
 		return err
 	}
 	return p.render(c, http.StatusOK, page{Title: "Overview", Nav: "/", Body: overview(view)})
@@ -76,8 +80,12 @@ func (p *overviewPages) webhook(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	view := chartsView{Hook: hook, Here: c.Request.URL.RequestURI()}
-	if view.Charts, err = p.charts(c.Request.Context(), hook.Tenant, hook.ID, c.Query("span")); err != nil {
+	view, given := chartsView{Hook: hook, Here: c.Request.URL.RequestURI()}, readFilters(c)
+	span := given.oneOf("span", chartSpanNames()...)
+	if err := given.done(); err != nil {
+		return err
+	}
+	if view.Charts, err = p.charts(c.Request.Context(), hook.Tenant, hook.ID, span); err != nil {
 		return err
 	}
 	return p.render(c, http.StatusOK, webhookPage(&hook, "Charts", webhookCharts(view)))

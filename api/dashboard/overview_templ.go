@@ -96,7 +96,7 @@ func overview(view overviewView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if view.Charts.Attempts == 0 {
+			if view.Charts.empty() {
 				templ_7745c5c3_Var4 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 					templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 					templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
@@ -115,12 +115,12 @@ func overview(view overviewView) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = empty("Nothing was sent in this span", "As soon as an event finds a webhook, attempts and how long they take are drawn here.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = empty("Nothing was sent in this span", "As soon as an event finds a webhook, deliveries, attempts and how long they take are drawn here.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = chartPair(view.Charts).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = chartTrio(view.Charts).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -352,7 +352,7 @@ func webhookCharts(view chartsView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if view.Charts.Attempts == 0 {
+		if view.Charts.empty() {
 			templ_7745c5c3_Var14 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 				templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 				templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
@@ -371,12 +371,12 @@ func webhookCharts(view chartsView) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = empty("Nothing was sent in this span", "Attempts, and how long they take, are drawn here. Test sends do not count.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = empty("Nothing was sent in this span", "Deliveries, attempts and how long they take are drawn here. Test sends do not count.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = chartPair(view.Charts).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = chartTrio(view.Charts).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

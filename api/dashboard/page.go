@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"posthaste/errs"
 
@@ -79,19 +78,15 @@ func writePage(c *gin.Context, status int, text []byte) {
 }
 
 // Fail answers with an error, as a page. Whoever is not signed in is led to
-// where they can, and back afterwards.
+// where they can, and back afterwards (wayToSignIn).
 func (d *Dashboard) Fail(c *gin.Context, status int, failure *errs.Error) {
 	if failure.Code == errs.Unauthorized {
-		target := pathSignIn
-		if c.Request.Method == http.MethodGet && c.Request.URL.Path != "/" {
-			target += "?next=" + url.QueryEscape(c.Request.URL.RequestURI())
-		}
 		if c.GetHeader("HX-Request") != "" { // a refresh of a part of a page
 			c.Header("HX-Redirect", pathSignIn)
 			c.Status(http.StatusUnauthorized)
 			return
 		}
-		_ = redirect(c, target) // never fails
+		_ = redirect(c, d.wayToSignIn(c)) // never fails
 		return
 	}
 	title := map[bool]string{true: "Not found", false: "That did not work"}[failure.Code == errs.NotFound]

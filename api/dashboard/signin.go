@@ -18,7 +18,11 @@ func (d *Dashboard) signInPage(c *gin.Context) error {
 	if _, err := d.Enter(c); err == nil {
 		return redirect(c, next)
 	}
-	return d.render(c, http.StatusOK, page{Title: "Sign in", Bare: true, Body: signInForm(next, "")})
+	notice := ""
+	if c.Query(queryUnsent) != "" {
+		notice = textUnsent
+	}
+	return d.render(c, http.StatusOK, page{Title: "Sign in", Bare: true, Body: signInForm(next, notice, "")})
 }
 
 // signIn begins a session for an API key or a token, which must be good. A good
@@ -28,7 +32,7 @@ func (d *Dashboard) signIn(c *gin.Context) error {
 	next := localPath(c.Request.PostFormValue("next"))
 	given := strings.TrimSpace(c.Request.PostFormValue("credential"))
 	refused := func(status int, reason string) error {
-		return d.render(c, status, page{Title: "Sign in", Bare: true, Body: signInForm(next, reason)})
+		return d.render(c, status, page{Title: "Sign in", Bare: true, Body: signInForm(next, "", reason)})
 	}
 	if given == "" || strings.ContainsFunc(given, notInHeader) {
 		return refused(http.StatusBadRequest, "Enter an API key or a token.")

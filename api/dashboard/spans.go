@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"posthaste/errs"
-
 	"github.com/gin-gonic/gin"
 )
 
@@ -30,36 +28,31 @@ func (f spanFilter) given() bool { return f.since != nil || f.until != nil }
 // open tells whether what happens next is in the span.
 func (f spanFilter) open() bool { return f.until == nil }
 
-// readSpan reads a span from the query. A time that was written wins over a span
-// that was chosen.
-func (d *Dashboard) readSpan(c *gin.Context) (spanFilter, error) {
-	f := spanFilter{Within: c.Query("within"), Since: c.Query("since"), Until: c.Query("until")}
-	faults := map[string]string{}
+// span reads a span. A time that was written wins over a span that was chosen.
+func (f *filters) span(now time.Time) spanFilter {
+	s := spanFilter{Within: f.oneOf("within", valuesOf(withinChoices)...), Since: f.c.Query("since"), Until: f.c.Query("until")}
 	for name, field := range map[string]struct {
 		text string
 		into **time.Time
-	}{"since": {f.Since, &f.since}, "until": {f.Until, &f.until}} {
+	}{"since": {s.Since, &s.since}, "until": {s.Until, &s.until}} {
 		if field.text == "" {
 			continue
 		}
 		at, err := readMoment(field.text)
 		if err != nil {
-			faults[name] = "must be a time, such as 2026-05-30T10:00"
+			f.faults[name] = "must be a time, such as 2026-05-30T10:00"
 			continue
 		}
 		*field.into = &at
 	}
-	if f.since != nil && f.until != nil && f.until.Before(*f.since) {
-		faults["until"] = "must not be before since"
+	if s.since != nil && s.until != nil && s.until.Before(*s.since) {
+		f.faults["until"] = "must not be before since"
 	}
-	if len(faults) > 0 {
-		return f, errs.InvalidFields(faults)
+	if length, known := withinLengths[s.Within]; known && s.since == nil {
+		since := now.Add(-length)
+		s.since = &since
 	}
-	if length, known := withinLengths[f.Within]; known && f.since == nil {
-		since := d.Now().Add(-length)
-		f.since = &since
-	}
-	return f, nil
+	return s
 }
 
 // readMoment reads a time from a form or from a link of ours.

@@ -20,6 +20,7 @@ type webhookStore interface {
 	Webhook(ctx context.Context, tenant, id string) (models.Webhook, error)
 	Webhooks(ctx context.Context, filter models.WebhookFilter) (models.Page[models.Webhook], error)
 	History(ctx context.Context, filter models.HistoryFilter) (models.Page[models.Attempt], error)
+	Glances(ctx context.Context, tenant string, webhookIDs []string, since, until time.Time) (map[string]models.Glance, error)
 	Stats(ctx context.Context, filter models.StatsFilter) ([]models.StatsBucket, error)
 	Audit(ctx context.Context, filter models.AuditFilter) (models.Page[models.AuditEntry], error)
 }
@@ -62,13 +63,22 @@ type listView struct {
 	Here             string
 }
 
+// hookStatuses lists what a webhook can be, as the list offers it.
+func hookStatuses() []string {
+	return []string{models.StatusActive, models.StatusPaused, models.StatusBroken, models.StatusGone}
+}
+
 // choice is one that a form offers.
 type choice struct{ Value, Label string }
 
 func (p *webhookPages) list(c *gin.Context) error {
-	who := viewerOf(c)
+	who, given := viewerOf(c), readFilters(c)
+	status := given.oneOf("status", hookStatuses()...)
+	if err := given.done(); err != nil {
+		return err
+	}
 	view := listView{
-		Provider: c.Query("provider"), Status: c.Query("status"),
+		Provider: c.Query("provider"), Status: status,
 		Providers: p.providerChoices(), Here: c.Request.URL.RequestURI(),
 	}
 	found, err := p.store.Webhooks(c.Request.Context(), models.WebhookFilter{
@@ -78,43 +88,36 @@ func (p *webhookPages) list(c *gin.Context) error {
 		return err
 	}
 	view.Next, view.First = pagePaths(c, found.NextCursor)
+	states, err := p.healths(c.Request.Context(), who.Tenant, found.Items...)
+	if err != nil {
+		return err
+	}
 	for _, hook := range found.Items {
-		state, err := p.health(c.Request.Context(), &hook)
-		if err != nil {
-			return err
-		}
-		view.Rows = append(view.Rows, hookRow{hook, state})
+		view.Rows = append(view.Rows, hookRow{hook, states[hook.ID]})
 	}
 	return p.render(c, http.StatusOK, page{Title: "Webhooks", Nav: "/webhooks", Body: webhookList(view)})
 }
 
-// health reads what came of a webhook's attempts of late.
-func (p *webhookPages) health(ctx context.Context, hook *models.Webhook) (health, error) {
-	var state health
-	last, err := p.store.History(ctx, models.HistoryFilter{Tenant: hook.Tenant, WebhookID: hook.ID, Limit: 1})
+// healths reads what came of the attempts of webhooks of late, by their ids, and
+// of many with as few reads as of one.
+func (p *webhookPages) healths(ctx context.Context, tenant string, hooks ...models.Webhook) (map[string]health, error) {
+	ids := make([]string, len(hooks))
+	for i := range hooks {
+		ids[i] = hooks[i].ID
+	}
+	glances, err := p.store.Glances(ctx, tenant, ids, p.Now().Add(-healthSpan), p.Now())
 	if err != nil {
-		return state, err
+		return nil, err
 	}
-	if len(last.Items) > 0 {
-		state.Last = &last.Items[0]
-	}
-	buckets, err := p.store.Stats(ctx, models.StatsFilter{
-		Tenant: hook.Tenant, WebhookID: hook.ID, Since: p.Now().Add(-healthSpan), Until: p.Now(), Step: models.ByHour,
-	})
-	if err != nil {
-		return state, err
-	}
-	latency := make([]int64, len(models.LatencyBuckets())+1)
-	for _, bucket := range buckets {
-		state.Attempts += bucket.Attempts
-		state.Failed += bucket.Failed
-		for i, count := range bucket.Latency {
-			latency[i] += count
+	states := make(map[string]health, len(glances))
+	for id, seen := range glances {
+		state := health{Last: seen.Last, Attempts: seen.Attempts, Failed: seen.Failed, P95: models.Quantile(seen.Latency, 0.95)}
+		for _, count := range seen.Latency {
 			state.Timed += count
 		}
+		states[id] = state
 	}
-	state.P95 = models.Quantile(latency, 0.95)
-	return state, nil
+	return states, nil
 }
 
 // pagePaths returns where the next and the first page of a list are.
@@ -189,7 +192,7 @@ func (p *webhookPages) show(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	state, err := p.health(c.Request.Context(), &hook)
+	states, err := p.healths(c.Request.Context(), hook.Tenant, hook)
 	if err != nil {
 		return err
 	}
@@ -199,7 +202,7 @@ func (p *webhookPages) show(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	view := showView{hookRow: hookRow{hook, state}, Title: hook.Provider, Recent: recent.Items}
+	view := showView{hookRow: hookRow{hook, states[hook.ID]}, Title: hook.Provider, Recent: recent.Items}
 	p.describe(&view)
 	return p.render(c, http.StatusOK, webhookPage(&hook, "", webhookOverview(view)))
 }

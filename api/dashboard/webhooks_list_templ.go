@@ -192,7 +192,7 @@ func webhookFilters(view listView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		for _, one := range []string{models.StatusActive, models.StatusPaused, models.StatusBroken, models.StatusGone} {
+		for _, one := range hookStatuses() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<option value=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

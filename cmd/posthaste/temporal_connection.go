@@ -19,11 +19,15 @@ const (
 	temporalLastRetry  = time.Second
 )
 
+// temporalConnection also spares both sides the gzip of each request and answer
+// that the SDK would have by default: what we send is sealed, which nothing makes
+// smaller, and what is large was deflated before that (decision 10).
 func temporalConnection() client.ConnectionOptions {
 	retry := backoff.DefaultConfig // its jitter keeps processes from coming back together
 	retry.BaseDelay, retry.MaxDelay = temporalFirstRetry, temporalLastRetry
 	return client.ConnectionOptions{
 		KeepAliveTime: temporalPing, KeepAliveTimeout: temporalPong,
+		GrpcCompression: &client.GrpcCompressionNone{},
 		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: retry, MinConnectTimeout: temporalConnect,
 		})},

@@ -80,7 +80,7 @@ func (c *formCompiler) compile(place string, list []Field) ([]formField, error) 
 		return nil, err
 	}
 	fields := make([]formField, 0, len(flat))
-	keys := map[string]Field{}
+	keys := map[string][]Field{}
 	for i, f := range flat {
 		at := fmt.Sprintf("%s[%d]", place, i)
 		if f.Key != "" {
@@ -90,10 +90,10 @@ func (c *formCompiler) compile(place string, list []Field) ([]formField, error) 
 		if err != nil {
 			return nil, specFault(at, "%v", err)
 		}
-		if other, twice := keys[f.Key]; twice && !exclusive(other, f) {
+		if slices.ContainsFunc(keys[f.Key], func(other Field) bool { return !exclusive(other, f) }) {
 			return nil, specFault(at, "is listed twice")
 		}
-		keys[f.Key] = f
+		keys[f.Key] = append(keys[f.Key], f)
 		fields = append(fields, compiled)
 	}
 	return fields, nil

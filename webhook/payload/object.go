@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 )
@@ -140,7 +141,7 @@ func (s *scanner) rewrite(start int, members []member) {
 	slices.SortStableFunc(kept, func(a, b member) int {
 		switch {
 		case a.isIndex && b.isIndex:
-			return int(int64(a.index) - int64(b.index))
+			return cmp.Compare(a.index, b.index)
 		case a.isIndex:
 			return -1
 		case b.isIndex:

@@ -111,6 +111,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"group with more", `{format: form, form: {groups: {y: [a]}, fields: [{group: y, join: ","}]}}`, "group stands alone"},
 		{"group in itself", `{format: form, form: {groups: {y: [{group: z}], z: [{group: y}]}, fields: [{group: y}]}}`, `group "y" holds itself`},
 		{"twice", `{format: form, form: {fields: [a, b, a]}}`, `payload.form.fields (key "a"): is listed twice`},
+		{"twice, with another between", `{format: form, form: {fields: [{key: a, sources: [public]}, {key: a, sources: [admin]}, {key: a, sources: [public]}]}}`, "is listed twice"},
 		{"twice, one conditional", `{format: form, form: {fields: [{key: a, sources: [admin]}, a]}}`, "is listed twice"},
 		{"presence", `{format: form, form: {fields: [{key: a, presence: maybe}]}}`, "presence must be always or optional"},
 		{"presence of many", `{format: form, form: {fields: ["a[*]?"]}}`, "no presence, no join"},

@@ -2,6 +2,7 @@ package signing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ func parseTemplate(text string, known ...string) (template, error) {
 			return nil, fmt.Errorf("has a brace without its partner")
 		}
 		name := text[open+1 : open+end]
-		if !contains(known, name) {
+		if !slices.Contains(known, name) {
 			return nil, fmt.Errorf("unknown placeholder {%s}; known: {%s}", name, strings.Join(known, "}, {"))
 		}
 		parts = append(parts, part{name: name})
@@ -39,23 +40,9 @@ func parseTemplate(text string, known ...string) (template, error) {
 	return parts, nil
 }
 
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
-
 // uses reports whether the placeholder occurs.
 func (t template) uses(name string) bool {
-	for _, p := range t {
-		if p.name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t, func(p part) bool { return p.name == name })
 }
 
 // readable returns an error when values could not be taken out of the filled

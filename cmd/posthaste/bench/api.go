@@ -15,8 +15,12 @@ import (
 	"time"
 )
 
-// dataBytes is how large the data of an event is.
-const dataBytes = 1024
+const (
+	// dataBytes is how large the data of an event is.
+	dataBytes = 1024
+	// refusalBytes is how much of a refusal the report quotes.
+	refusalBytes = 300
+)
 
 // caller is the shared side of all requests to an API.
 type caller struct {
@@ -78,19 +82,22 @@ func (t *tenant) post(ctx context.Context, first int64, count int, batch bool) e
 	}
 	response, err := t.http.Do(request)
 	if err != nil {
-		return err // the buffer may still be read: it is left to the collector
+		return err
 	}
 	defer func() { _ = response.Body.Close() }() // read to its end
-	body.Reset()
-	defer t.buffers.Put(body)
-	if _, err := body.ReadFrom(response.Body); err != nil {
+	answer := t.buffers.Get().(*bytes.Buffer)
+	answer.Reset()
+	defer t.buffers.Put(answer)
+	if _, err := answer.ReadFrom(response.Body); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	if status := answered(response.StatusCode, body.Bytes()); status/100 != 2 {
-		refused := &refusal{status: status, body: string(body.Bytes()[:min(body.Len(), 300)])}
+	if status := answered(response.StatusCode, answer.Bytes()); status/100 != 2 {
+		refused := &refusal{status: status, body: string(answer.Bytes()[:min(answer.Len(), refusalBytes)])}
 		t.refusal.CompareAndSwap(nil, refused)
 		return refused
 	}
+	// Only now: what is refused, or fails, may be answered while it is still sent.
+	t.buffers.Put(body)
 	return nil
 }
 

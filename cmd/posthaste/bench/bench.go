@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -25,35 +23,8 @@ type Options struct {
 	Progress  io.Writer
 }
 
-// scenario is one thing to measure.
-type scenario struct {
-	name string
-	run  func(*bench, context.Context) error
-	// What it cannot do without.
-	temporal bool // a Temporal to compare with
-	own      bool // a Posthaste that the bench started: its metrics, tenants and settings
-}
-
-var scenarios = []scenario{
-	{name: "strict", run: (*bench).strict, temporal: true},
-	{name: "batch", run: (*bench).batch},
-	{name: "coalesced", run: (*bench).coalesced, own: true},
-	{name: "fanout", run: (*bench).fanout},
-	{name: "idle", run: (*bench).idle, temporal: true},
-	{name: "neighbour", run: (*bench).neighbour, own: true},
-	{name: "hanging", run: (*bench).hanging, own: true},
-	{name: "storm", run: (*bench).storm},
-	{name: "memory", run: (*bench).memory, own: true},
-}
-
-// Names are the scenarios in the order in which they run.
-func Names() []string {
-	names := make([]string, len(scenarios))
-	for i, s := range scenarios {
-		names[i] = s.name
-	}
-	return names
-}
+// forgetTime bounds the removal of webhooks from a Posthaste that is not ours.
+const forgetTime = 30 * time.Second
 
 // bench is one run.
 type bench struct {
@@ -85,8 +56,8 @@ func Run(ctx context.Context, options Options, stage Stage) (report *Report, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.receiver.stop()) }()
-	for _, name := range leftOut {
-		b.say("%s is left out: it needs %s", name, lacking(name, stage))
+	for _, s := range leftOut {
+		b.say("%s is left out: it needs %s", s.name, s.lacks(stage))
 	}
 	for _, s := range chosen {
 		if err := b.measure(ctx, s); err != nil {
@@ -96,9 +67,12 @@ func Run(ctx context.Context, options Options, stage Stage) (report *Report, err
 	return b.report(leftOut), nil
 }
 
-func (b *bench) measure(ctx context.Context, s scenario) error {
+func (b *bench) measure(ctx context.Context, s scenario) (err error) {
 	b.scenario, b.streams = s.name, nil
 	b.order = append(b.order, s.name)
+	if b.Remote != nil { // else each stream has a tenant that nobody else has
+		defer func() { err = errors.Join(err, b.forget(ctx)) }()
+	}
 	began := time.Now()
 	b.say("%s …", s.name)
 	if err := s.run(b, ctx); err != nil {
@@ -113,15 +87,18 @@ func (b *bench) measure(ctx context.Context, s scenario) error {
 		b.say("  %d events were refused: %s", v.Refused, v.Refusal)
 	}
 	b.say("%s took %.0f s", s.name, time.Since(began).Seconds())
-	if b.Remote == nil {
-		return nil // each stream had a tenant of its own
-	}
-	for _, st := range b.streams {
-		if err := st.forget(ctx); err != nil {
-			return err
-		}
-	}
 	return nil
+}
+
+// forget deletes the webhooks of all streams, also when the run is over.
+func (b *bench) forget(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTime)
+	defer cancel()
+	var failures []error
+	for _, s := range b.streams {
+		failures = append(failures, s.forget(ctx))
+	}
+	return errors.Join(failures...)
 }
 
 // settled waits for what is late of a stream, and judges it.
@@ -138,42 +115,6 @@ func (b *bench) settled(ctx context.Context, s *stream) error {
 	}
 	b.judge(s)
 	return nil
-}
-
-// choose returns the scenarios that were asked for and can run here, and the
-// names of those that cannot.
-func choose(names []string, stage Stage) (chosen []scenario, leftOut []string, err error) {
-	for _, name := range names {
-		if !slices.Contains(Names(), name) {
-			return nil, nil, fmt.Errorf("there is no scenario %q: choose of %s", name, strings.Join(Names(), ", "))
-		}
-	}
-	for _, s := range scenarios {
-		switch {
-		case len(names) > 0 && !slices.Contains(names, s.name):
-		case lacking(s.name, stage) != "":
-			leftOut = append(leftOut, s.name)
-		default:
-			chosen = append(chosen, s)
-		}
-	}
-	if len(chosen) == 0 {
-		return nil, nil, fmt.Errorf("nothing is left to measure: %s cannot run against a running Posthaste", strings.Join(leftOut, ", "))
-	}
-	return chosen, leftOut, nil
-}
-
-// lacking says what keeps a scenario from running; "" when nothing does.
-func lacking(name string, stage Stage) string {
-	at := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
-	switch s := scenarios[at]; {
-	case s.own && stage.Remote != nil:
-		return "a Posthaste of its own (leave out --url)"
-	case s.temporal && stage.Temporal == nil:
-		return "the Temporal of that Posthaste (--temporal-address)"
-	default:
-		return ""
-	}
 }
 
 // say prints progress.
@@ -203,7 +144,7 @@ func (b *bench) eachRound(ctx context.Context, arms ...func(context.Context) err
 func (b *bench) rounded(ctx context.Context, rounds int, arms ...func(context.Context) error) error {
 	for round := range rounds {
 		b.say("  round %d of %d", round+1, rounds)
-		for _, arm := range arms {
+		for _, arm := range inTurn(arms, round) {
 			if err := arm(ctx); err != nil {
 				return err
 			}

@@ -17,11 +17,59 @@ func TestSpread(t *testing.T) {
 	require.Equal(t, spread{}, spreadOf(nil))
 }
 
-func TestRatioIsThatOfTheMedians(t *testing.T) {
+func TestRatioIsThatOfEachRound(t *testing.T) {
 	t.Parallel()
-	// Per round 0.5, 1 and 0.25, but the medians are 20 and 40.
-	require.Equal(t, spread{Median: 0.5, Least: 0.25, Most: 1}, ratioOf([]float64{20, 40, 10}, []float64{40, 40, 40}))
-	require.Equal(t, spread{}, ratioOf([]float64{20}, []float64{0}))
+	// The machine was slow in the second round: the medians, 20 and 40, would say 0.5.
+	ratio, ok := ratioOf([]float64{40, 10, 20}, []float64{50, 20, 40})
+	require.True(t, ok)
+	require.Equal(t, spread{Median: 0.5, Least: 0.5, Most: 0.8}, ratio)
+	ratio, ok = ratioOf([]float64{60, 10, 20}, []float64{40, 20, 10})
+	require.True(t, ok)
+	require.Equal(t, spread{Median: 1.5, Least: 0.5, Most: 2}, ratio, "the medians would say 1")
+	for _, base := range [][]float64{nil, {0}, {1, 2}} {
+		_, ok := ratioOf([]float64{20}, base)
+		require.False(t, ok, "%v", base)
+	}
+	_, ok = ratioOf(nil, nil)
+	require.False(t, ok)
+}
+
+func TestEveryOtherRoundGoesBackwards(t *testing.T) {
+	t.Parallel()
+	arms := []string{"floor", "events", "more"}
+	for round := range 4 {
+		want := []string{"floor", "events", "more"}
+		if round%2 == 1 {
+			want = []string{"more", "events", "floor"}
+		}
+		require.Equal(t, want, inTurn(arms, round))
+	}
+	require.Equal(t, []string{"floor", "events", "more"}, arms)
+}
+
+// A figure may be compared with one thing and have to reach another.
+func TestBoundIsOfWhatItWasGivenFor(t *testing.T) {
+	t.Parallel()
+	r := results{scenario: "fanout"}
+	for range 2 {
+		r.note("one", "/s", 300)
+		r.note("many", "/s", 5000)
+		r.note("nothing", "/s", 0)
+		r.note("close", "/s", 310)
+	}
+	r.compare("many", "one", nil)
+	r.want("many", atLeast(4500, "/s"))
+	r.compare("close", "one", atMost(1.01))
+	r.compare("one", "nothing", atMost(2))
+	r.finish()
+	reached := map[string]bool{"many": true, "close": false, "one": false}
+	for _, row := range r.rows {
+		if want, bounded := reached[row.Figure]; bounded {
+			require.Equal(t, want, *row.Reached, row.Figure)
+		}
+	}
+	require.InDelta(t, 50.0/3, r.row("many").Ratio.Median, 1e-9)
+	require.Nil(t, r.row("one").Ratio, "nothing was measured to compare it with")
 }
 
 func TestPercentile(t *testing.T) {
@@ -129,10 +177,10 @@ func TestLinesOfTheTable(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, [][]string{
 		{"strict", floorRate, "150/s", "100–200", "", "", ""},
-		{"strict", eventsRate, "135/s", "90–180", "0.9 of " + floorRate, "≥ 0.8", "yes"},
-		{"strict", "lost, twice, refused of 10 deliveries", "0, 0, 3", "", "", "0, 0", "yes"},
+		{"strict", eventsRate, "135/s", "90–180", "0.9 (0.9–0.9) of " + floorRate, "≥ 0.8", "yes"},
+		{"strict", "of 10 deliveries: lost, twice; events refused", "0, 0; 3", "", "", "0, 0", "yes"},
 		{"batch", eventsRate, "2499/s", "", "", "≥ 2500/s", "no"},
-		{"batch", "lost, twice, refused of 5 deliveries", "1, 0, 0", "", "", "0, 0", "no"},
+		{"batch", "of 5 deliveries: lost, twice; events refused", "1, 0; 0", "", "", "0, 0", "no"},
 	}, measured().lines())
 	require.True(t, measured().Lost())
 }
@@ -183,10 +231,10 @@ func TestChoose(t *testing.T) {
 	chosen, leftOut, err := choose(nil, remote)
 	require.NoError(t, err)
 	require.Len(t, chosen, 3)
-	require.Equal(t, []string{"strict", "coalesced", "idle", "neighbour", "hanging", "memory"}, leftOut)
+	require.Equal(t, []string{"strict", "coalesced", "idle", "neighbour", "hanging", "memory"}, namesOf(leftOut))
 
 	_, _, err = choose([]string{"memory"}, remote)
-	require.ErrorContains(t, err, "memory")
+	require.ErrorContains(t, err, "memory needs a Posthaste of its own")
 	_, _, err = choose([]string{"nonsense"}, Stage{})
 	require.ErrorContains(t, err, "strict, batch")
 }

@@ -13,7 +13,8 @@ import (
 const floorQueue = "bench-floor"
 
 // floor starts empty workflows, eagerly, on the Temporal that Posthaste runs on:
-// no durable event can cost less.
+// no durable event can cost less. It counts when a workflow runs, as an event
+// counts when it is at the receiver: neither waits for the workflow's end.
 type floor struct {
 	*flow
 	client client.Client
@@ -21,7 +22,23 @@ type floor struct {
 	run    string // keeps the ids of two runs apart
 }
 
-// startFloor starts a worker for empty workflows; stop it after use.
+// withFloor measures with a stream, and beside it the empty workflows that it is
+// compared with.
+func (b *bench) withFloor(ctx context.Context, run func(*stream, *floor) error) error {
+	s, err := b.plain(ctx, 1)
+	if err != nil {
+		return err
+	}
+	base, err := startFloor(b.Temporal, b.run+"-"+b.scenario)
+	if err != nil {
+		return err
+	}
+	defer base.worker.Stop()
+	return run(s, base)
+}
+
+// startFloor starts a worker for empty workflows, with the settings of
+// Posthaste's own; stop it after use.
 func startFloor(c client.Client, run string) (*floor, error) {
 	f := &floor{flow: newFlow(1), client: c, run: run}
 	f.worker = worker.New(c, floorQueue, worker.Options{

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,13 +18,10 @@ type flow struct {
 	next   atomic.Int64 // number of the next event
 	posts  atomic.Int64 // requests at the receiver, whatever was answered
 	mu     sync.Mutex   // of making chunks
-	chunks [maxChunks]atomic.Pointer[chunk]
+	chunks atomic.Pointer[[]*chunk]
 }
 
-const (
-	chunkEvents = 1024
-	maxChunks   = 4096
-)
+const chunkEvents = 1024
 
 // chunk holds what is known of 1,024 events. Moments count from began; 0 is
 // not yet.
@@ -45,7 +43,11 @@ type waiter struct {
 
 func newWaiter() *waiter { return &waiter{done: make(chan struct{}, 1)} }
 
-func newFlow(hooks int) *flow { return &flow{began: time.Now(), hooks: hooks} }
+func newFlow(hooks int) *flow {
+	f := &flow{began: time.Now(), hooks: hooks}
+	f.chunks.Store(new([]*chunk))
+	return f
+}
 
 // now is the moment, as the tables keep it; never 0.
 func (f *flow) now() int64 { return max(int64(time.Since(f.began)), 1) }
@@ -58,7 +60,7 @@ func (f *flow) begin(events int, scheduled int64, w *waiter) (first int64) {
 		w.left.Store(int64(events * f.hooks))
 	}
 	for n := first; n < first+int64(events); n++ {
-		c, i := f.make(n)
+		c, i := f.roomFor(n)
 		c.scheduled[i].Store(max(scheduled, 1))
 		c.waiting[i].Store(w)
 	}
@@ -99,21 +101,28 @@ func (f *flow) arrive(n int64, hook int, at int64) {
 
 // at returns where an event stands that was begun.
 func (f *flow) at(n int64) (*chunk, int) {
-	return f.chunks[n/chunkEvents].Load(), int(n % chunkEvents)
+	return (*f.chunks.Load())[n/chunkEvents], int(n % chunkEvents)
 }
 
-// make returns where an event stands, and makes room for it.
-func (f *flow) make(n int64) (*chunk, int) {
-	slot := &f.chunks[n/chunkEvents]
-	if slot.Load() == nil {
-		f.mu.Lock()
-		if slot.Load() == nil {
-			places := chunkEvents * f.hooks
-			slot.Store(&chunk{
-				first: make([]atomic.Int64, places), taken: make([]atomic.Uint32, places), tries: make([]atomic.Uint32, places),
-			})
-		}
-		f.mu.Unlock()
+// roomFor returns where an event stands, and makes room for it.
+func (f *flow) roomFor(n int64) (*chunk, int) {
+	if n/chunkEvents >= int64(len(*f.chunks.Load())) {
+		f.growTo(n)
 	}
-	return slot.Load(), int(n % chunkEvents)
+	return f.at(n)
+}
+
+// growTo replaces the list of chunks by a longer one: who reads the old one
+// looks for nothing that is not in it.
+func (f *flow) growTo(n int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	chunks := slices.Clone(*f.chunks.Load())
+	places := chunkEvents * f.hooks
+	for n/chunkEvents >= int64(len(chunks)) {
+		chunks = append(chunks, &chunk{
+			first: make([]atomic.Int64, places), taken: make([]atomic.Uint32, places), tries: make([]atomic.Uint32, places),
+		})
+	}
+	f.chunks.Store(&chunks)
 }

@@ -20,50 +20,41 @@ const (
 
 // idle measures how soon an event arrives where there is little to do.
 func (b *bench) idle(ctx context.Context) error {
-	if err := b.serving(ctx, 1, false); err != nil {
+	return b.withFloor(ctx, func(s *stream, base *floor) error {
+		var arms []func(context.Context) error
+		rates := []int{50, 150}
+		for _, rate := range rates {
+			arms = append(arms, func(ctx context.Context) error {
+				w, err := b.opened(ctx, openLoad{flow: base.flow, begin: base.start, perSecond: rate})
+				if err != nil {
+					return err
+				}
+				b.note(floorStart(rate), "ms", milliseconds(percentile(w.answers(), 0.5)))
+				b.detail(floorStart(rate)+" p99", "ms", milliseconds(percentile(w.answers(), 0.99)))
+				b.noteLatencies(floorRuns(rate), w)
+				return nil
+			}, func(ctx context.Context) error {
+				w, err := b.opened(ctx, openLoad{flow: s.flow, begin: s.single, perSecond: rate})
+				if err != nil {
+					return err
+				}
+				b.noteLatencies(firstByte(rate), w)
+				b.detail(fmt.Sprintf("%d/s: accepted p50", rate), "ms", milliseconds(percentile(w.answers(), 0.5)))
+				return nil
+			})
+		}
+		err := b.eachRound(ctx, arms...)
+		for _, rate := range rates {
+			b.compare(firstByte(rate)+"p99", floorRuns(rate)+"p99", nil)
+		}
+		b.compare(firstByte(50)+"p50", floorStart(50), atMost(2))
+		b.compare(firstByte(150)+"p50", floorStart(150), nil)
 		return err
-	}
-	base, err := startFloor(b.Temporal, b.run+"-idle")
-	if err != nil {
-		return err
-	}
-	defer base.worker.Stop()
-	s, err := b.open(ctx, 1, takes, nil)
-	if err != nil {
-		return err
-	}
-	var arms []func(context.Context) error
-	rates := []int{50, 150}
-	for _, rate := range rates {
-		arms = append(arms, func(ctx context.Context) error {
-			w, err := b.opened(ctx, openLoad{flow: base.flow, begin: base.start, perSecond: rate})
-			if err != nil {
-				return err
-			}
-			b.note(floorStart(rate), "ms", milliseconds(percentile(w.answers(), 0.5)))
-			b.detail(floorStart(rate)+" p99", "ms", milliseconds(percentile(w.answers(), 0.99)))
-			b.noteLatencies(fmt.Sprintf("%d/s: empty workflow runs ", rate), w)
-			return nil
-		}, func(ctx context.Context) error {
-			w, err := b.opened(ctx, openLoad{flow: s.flow, begin: s.single, perSecond: rate})
-			if err != nil {
-				return err
-			}
-			b.noteLatencies(firstByte(rate), w)
-			b.detail(fmt.Sprintf("%d/s: accepted p50", rate), "ms", milliseconds(percentile(w.answers(), 0.5)))
-			return nil
-		})
-	}
-	err = b.eachRound(ctx, arms...)
-	for _, rate := range rates {
-		b.compare(firstByte(rate)+"p99", fmt.Sprintf("%d/s: empty workflow runs p99", rate), nil)
-	}
-	b.compare(firstByte(50)+"p50", floorStart(50), atMost(2))
-	b.compare(firstByte(150)+"p50", floorStart(150), nil)
-	return err
+	})
 }
 
 func floorStart(rate int) string { return fmt.Sprintf("%d/s: empty workflow is started", rate) }
+func floorRuns(rate int) string  { return fmt.Sprintf("%d/s: empty workflow runs ", rate) }
 func firstByte(rate int) string  { return fmt.Sprintf("%d/s: first byte ", rate) }
 
 // opened runs an open load and waits for its last deliveries.
@@ -76,48 +67,57 @@ func (b *bench) opened(ctx context.Context, load openLoad) (window, error) {
 	return w, w.settle(ctx, openQuiet)
 }
 
-// neighbour measures a quiet tenant alone, and beside one whose receiver takes
-// connections and never answers.
+// neighbour measures a quiet tenant alone, beside one that has as much to do, and
+// beside one whose receiver takes connections and never answers.
 func (b *bench) neighbour(ctx context.Context) error {
-	if err := b.serving(ctx, 1, false); err != nil {
-		return err
-	}
-	quiet, err := b.open(ctx, 1, takes, nil)
+	quiet, err := b.plain(ctx, 1)
 	if err != nil {
 		return err
 	}
-	noisy, err := b.open(ctx, 0, hangs, nil)
+	other, err := b.open(ctx, 0, hangs, nil)
 	if err != nil {
 		return err
 	}
-	const alone, beside = "quiet tenant alone: ", "quiet tenant beside: "
+	const alone, answers, hanging = "quiet tenant alone: ", "beside one that answers: ", "beside one that hangs: "
+	arm := func(prefix string, measure func(context.Context) (window, error)) func(context.Context) error {
+		return func(ctx context.Context) error {
+			w, err := measure(ctx)
+			if err != nil {
+				return err
+			}
+			b.noteLatencies(prefix, w)
+			return nil
+		}
+	}
 	err = b.eachRound(ctx,
-		func(ctx context.Context) error {
-			w, err := b.opened(ctx, openLoad{flow: quiet.flow, begin: quiet.single, perSecond: neighbourRate})
-			b.noteLatencies(alone, w)
-			return err
-		},
-		func(ctx context.Context) error {
-			w, err := b.beside(ctx, quiet, noisy)
-			b.noteLatencies(beside, w)
-			return err
-		})
-	b.compare(beside+"p50", alone+"p50", atMost(2))
-	b.compare(beside+"p99", alone+"p99", atMost(2))
+		arm(alone, func(ctx context.Context) (window, error) {
+			return b.opened(ctx, openLoad{flow: quiet.flow, begin: quiet.single, perSecond: neighbourRate})
+		}),
+		arm(answers, func(ctx context.Context) (window, error) { return b.beside(ctx, quiet, other, passes) }),
+		arm(hanging, func(ctx context.Context) (window, error) { return b.beside(ctx, quiet, other, hangs) }))
+	for _, figure := range []string{"p50", "p99"} {
+		b.compare(answers+figure, alone+figure, nil)
+		b.compare(hanging+figure, alone+figure, atMost(2))
+	}
 	return err
 }
 
-// beside measures the quiet tenant once the noisy one's POSTs have piled up.
-func (b *bench) beside(ctx context.Context, quiet, noisy *stream) (window, error) {
-	if err := noisy.add(ctx, 0, hangs, nil); err != nil {
+// beside measures the quiet tenant while another has as many events: one that
+// hangs is measured once its POSTs have piled up.
+func (b *bench) beside(ctx context.Context, quiet, other *stream, does behaviour) (window, error) {
+	if err := other.add(ctx, 0, does, nil); err != nil {
 		return window{}, err
+	}
+	warm := b.warm
+	if does == hangs {
+		warm = b.buildUp
 	}
 	load := func(s *stream) func(context.Context) (window, error) {
 		return openLoad{
-			flow: s.flow, begin: s.single, perSecond: neighbourRate, callers: openCallers, warm: b.buildUp, lasting: b.lasting,
+			flow: s.flow, begin: s.single, perSecond: neighbourRate, callers: openCallers, warm: warm, lasting: b.lasting,
 		}.run
 	}
-	w, err := together(ctx, load(quiet), load(noisy))
+	w, err := together(ctx, load(quiet), load(other))
 	if err != nil {
 		return w, err
 	}
@@ -125,55 +125,52 @@ func (b *bench) beside(ctx context.Context, quiet, noisy *stream) (window, error
 	if err != nil {
 		return w, err
 	}
-	b.detail("goroutines beside", "", now.Goroutines)
+	b.detail("goroutines beside one that "+string(does), "", now.Goroutines)
 	if err := w.settle(ctx, openQuiet); err != nil {
 		return w, err
 	}
-	return w, b.release(ctx, noisy)
+	return w, b.release(ctx, other)
 }
 
-// hanging measures nine webhooks beside a tenth that hangs.
+// hanging measures nine webhooks beside a tenth that answers, and beside one that
+// hangs.
 func (b *bench) hanging(ctx context.Context) error {
 	if err := b.serving(ctx, 1, false); err != nil {
 		return err
 	}
-	well, err := b.open(ctx, tenth, takes, nil)
-	if err != nil {
-		return err
-	}
-	ill, err := b.open(ctx, tenth-1, takes, nil)
+	s, err := b.open(ctx, tenth-1, takes, nil)
 	if err != nil {
 		return err
 	}
 	const all, nine = "nine of ten, all answer", "nine of ten, one hangs"
-	err = b.eachRound(ctx,
-		func(ctx context.Context) error {
-			w, err := closedLoad{flow: well.flow, begin: well.single, callers: hangingCallers, each: 1, warm: b.warm, lasting: b.lasting}.run(ctx)
-			b.note(all, "/s", w.perSecond()*(tenth-1)/tenth)
-			b.noteLatencies(all+": ", w)
-			return err
-		},
-		func(ctx context.Context) error {
-			w, err := b.besideHanging(ctx, ill)
-			b.note(nine, "/s", w.perSecond())
-			b.noteLatencies(nine+": ", w)
-			return err
-		})
-	b.compare(nine, all, nil)
-	b.compare(nine+": p50", all+": p50", nil)
-	b.compare(nine+": p99", all+": p99", nil)
+	arm := func(figure string, does behaviour) func(context.Context) error {
+		return func(ctx context.Context) error {
+			w, err := b.besideTenth(ctx, s, does)
+			if err != nil {
+				return err
+			}
+			b.note(figure, "/s", w.perSecond())
+			b.noteLatencies(figure+": ", w)
+			return nil
+		}
+	}
+	err = b.eachRound(ctx, arm(all, passes), arm(nine, hangs))
+	for _, figure := range []string{"", ": p50", ": p99"} {
+		b.compare(nine+figure, all+figure, nil)
+	}
 	return err
 }
 
-func (b *bench) besideHanging(ctx context.Context, ill *stream) (window, error) {
-	if err := ill.add(ctx, tenth, hangs, nil); err != nil {
+// besideTenth measures the nine webhooks of a stream while there is a tenth.
+func (b *bench) besideTenth(ctx context.Context, s *stream, does behaviour) (window, error) {
+	if err := s.add(ctx, tenth, does, nil); err != nil {
 		return window{}, err
 	}
 	w, err := closedLoad{
-		flow: ill.flow, begin: ill.single, callers: hangingCallers, each: 1, warm: b.buildUp / 3, lasting: b.lasting,
+		flow: s.flow, begin: s.single, callers: hangingCallers, each: 1, warm: b.buildUp / 3, lasting: b.lasting,
 	}.run(ctx)
 	if err != nil {
 		return w, err
 	}
-	return w, b.release(ctx, ill)
+	return w, b.release(ctx, s)
 }

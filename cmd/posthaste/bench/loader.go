@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -165,13 +164,9 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // together runs loads side by side and returns the window of the first.
 func together(ctx context.Context, measured, beside func(context.Context) (window, error)) (window, error) {
-	var (
-		w    window
-		once sync.WaitGroup
-		err  error
-	)
-	once.Go(func() { _, err = beside(ctx) })
-	w, failed := measured(ctx)
-	once.Wait()
-	return w, errors.Join(failed, err)
+	var w window
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { w, err = measured(ctx); return err })
+	group.Go(func() error { _, err := beside(ctx); return err })
+	return w, group.Wait()
 }

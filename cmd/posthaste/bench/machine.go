@@ -55,11 +55,11 @@ func (r *Report) provenance() string {
 		}
 		return strings.Join(parts, "; ")
 	}
-	text := fmt.Sprintf("Run on %s in %.0f minutes: %d cores of %s, %.0f GiB of memory, %s, load average %s before it began; all parts and the load on this machine. %s. Settings: %s. ",
+	text := fmt.Sprintf("Run on %s in %.0f minutes: %d cores of %s, %.0f GiB of memory, %s, load average %s before it began; the load and all parts that the bench started ran there. %s. Settings: %s. ",
 		r.Began.Format("2006-01-02"), r.Seconds/60, r.Machine.Cores, r.Machine.Model, r.Machine.MemoryGiB, r.Machine.System, r.Machine.Load,
 		list(r.Facts), list(r.Settings))
 	if len(r.LeftOut) > 0 {
 		text += "Left out: " + strings.Join(r.LeftOut, ", ") + ". "
 	}
-	return text + "Median of the rounds, their least and most; a ratio is that of the medians."
+	return text + "Median of the rounds, their least and most; a ratio is that of two figures of one round."
 }

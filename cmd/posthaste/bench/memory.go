@@ -87,6 +87,9 @@ func (b *bench) waitingToRetry(ctx context.Context) error {
 	b.note("memory before they wait", "MiB", before.RSS/mebibyte)
 	b.note("memory while they wait", "MiB", after.RSS/mebibyte)
 	b.compare("memory while they wait", "memory before they wait", atMost(1.1))
+	// The many events before have left room in the process, where more could hide.
+	b.detail("heap goal before they wait", "MiB", before.Heap/mebibyte)
+	b.detail("heap goal while they wait", "MiB", after.Heap/mebibyte)
 	b.note("goroutines that they add", "", after.Goroutines-before.Goroutines)
 	b.want("goroutines that they add", atMost(100))
 	return s.forget(ctx)
@@ -102,18 +105,18 @@ func (b *bench) rested(ctx context.Context) (gauges, error) {
 	if err := pause(ctx, rest); err != nil {
 		return gauges{}, err
 	}
-	var rss, goroutines []float64
+	var rss, heap, goroutines []float64
 	for range 5 {
 		g, err := b.readGauges(ctx, b.server.API)
 		if err != nil {
 			return gauges{}, err
 		}
-		rss, goroutines = append(rss, g.RSS), append(goroutines, g.Goroutines)
+		rss, heap, goroutines = append(rss, g.RSS), append(heap, g.Heap), append(goroutines, g.Goroutines)
 		if err := pause(ctx, sampleEvery); err != nil {
 			return gauges{}, err
 		}
 	}
-	return gauges{RSS: spreadOf(rss).Median, Goroutines: spreadOf(goroutines).Median}, nil
+	return gauges{RSS: spreadOf(rss).Median, Heap: spreadOf(heap).Median, Goroutines: spreadOf(goroutines).Median}, nil
 }
 
 // watched looks at the process while a load runs; the first sample is from

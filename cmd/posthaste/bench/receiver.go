@@ -22,15 +22,16 @@ const (
 	failsTwice behaviour = "failstwice" // takes each event at the third POST
 	fails      behaviour = "fails"      // answers 500
 	hangs      behaviour = "hangs"      // never answers, until it is cut
+	passes     behaviour = "passes"     // answers 204 at once and counts nothing
 )
 
 // receiver is where all webhooks of the bench point to. A URL says it all: the
 // flow, the webhook's place in it, and how it behaves. It verifies nothing: the
 // time it takes is time of the machine that is measured.
 type receiver struct {
-	base     string
-	server   *http.Server
-	draining sync.Pool // of buffers for bodies
+	base    string
+	server  *http.Server
+	buffers sync.Pool // for bodies
 
 	mu    sync.RWMutex
 	flows []*flow
@@ -45,7 +46,7 @@ func startReceiver(ctx context.Context, address string) (*receiver, error) {
 		return nil, fmt.Errorf("the receiver cannot listen on %s (--receiver): %w", address, err)
 	}
 	r := &receiver{base: "http://" + listener.Addr().String(), cuts: map[*flow]chan struct{}{}}
-	r.draining.New = func() any { return new(bytes.Buffer) }
+	r.buffers.New = func() any { return new(bytes.Buffer) }
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute}
 	go func() { _ = r.server.Serve(listener) }() // ends by stop; until then a failing listener shows as lost events
 	return r, nil
@@ -96,7 +97,8 @@ func closeOnce(cut chan struct{}) {
 	}
 }
 
-// ServeHTTP notes when the POST came and which event it is.
+// ServeHTTP notes when the POST came and which event it is. It came when its
+// headers had been read: a little after its first byte, never before.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	f, cut, hook, does := r.addressed(request.URL.Path)
 	if f == nil {
@@ -113,11 +115,15 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		}
 		return
 	}
-	body := r.draining.Get().(*bytes.Buffer)
-	defer r.draining.Put(body)
+	body := r.buffers.Get().(*bytes.Buffer)
+	defer r.buffers.Put(body)
 	body.Reset()
 	if _, err := body.ReadFrom(request.Body); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if does == passes {
+		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	n := numberIn(body.Bytes())

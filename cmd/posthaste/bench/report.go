@@ -27,7 +27,7 @@ type Report struct {
 	Rows      []*Row             `json:"rows"`
 }
 
-func (b *bench) report(leftOut []string) *Report {
+func (b *bench) report(leftOut []scenario) *Report {
 	b.finish()
 	return &Report{
 		Began: b.began.UTC(), Seconds: time.Since(b.began).Seconds(), Machine: b.machine, Facts: b.Facts,
@@ -37,7 +37,7 @@ func (b *bench) report(leftOut []string) *Report {
 			"callers, strict": strconv.Itoa(b.singles), "callers, batch": fmt.Sprintf("%d of %d events", b.batches, batchEvents),
 			"callers, coalesced": fmt.Sprintf("%d, %d events per workflow", b.crowd, batchEvents),
 		},
-		Scenarios: b.order, LeftOut: leftOut, Verdicts: b.verdicts, Rows: b.rows,
+		Scenarios: b.order, LeftOut: namesOf(leftOut), Verdicts: b.verdicts, Rows: b.rows,
 	}
 }
 
@@ -80,8 +80,8 @@ func (r *Report) lines() [][]string {
 			reached = "no"
 		}
 		lines = append(lines, []string{
-			scenario, fmt.Sprintf("lost, twice, refused of %d deliveries", v.Expected),
-			fmt.Sprintf("%d, %d, %d", v.Lost, v.Duplicates, v.Refused), "", "", "0, 0", reached,
+			scenario, fmt.Sprintf("of %d deliveries: lost, twice; events refused", v.Expected),
+			fmt.Sprintf("%d, %d; %d", v.Lost, v.Duplicates, v.Refused), "", "", "0, 0", reached,
 		})
 	}
 	return lines
@@ -93,7 +93,11 @@ func (r *Row) cells() []string {
 		cells[3] = number(r.Least) + "–" + number(r.Most)
 	}
 	if r.Ratio != nil {
-		cells[4] = fmt.Sprintf("%s of %s", number(r.Ratio.Median), strings.TrimSuffix(strings.TrimSpace(r.Ratio.Of), ":"))
+		cells[4] = number(r.Ratio.Median)
+		if len(r.Rounds) > 1 {
+			cells[4] += fmt.Sprintf(" (%s–%s)", number(r.Ratio.Least), number(r.Ratio.Most))
+		}
+		cells[4] += " of " + r.Ratio.Of
 	}
 	if r.Reached != nil {
 		cells[6] = "no"

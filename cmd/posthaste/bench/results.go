@@ -10,11 +10,12 @@ type Row struct {
 	Rounds   []float64 `json:"rounds"`
 	spread
 	Ratio   *Ratio `json:"ratio,omitempty"`
-	Wanted  string `json:"wanted,omitempty"` // of the ratio where there is one, else of the median
+	Wanted  string `json:"wanted,omitempty"` // of the median, or of the ratio
 	Reached *bool  `json:"reached,omitempty"`
 	Detail  bool   `json:"detail,omitempty"` // too much for the table
 
-	bound *bound
+	bound   *bound
+	ofRatio bool // what the bound is about; else the median
 }
 
 // Ratio compares a figure with another of its scenario.
@@ -75,18 +76,23 @@ func (r *results) detail(figure, unit string, value float64) {
 // want says what the median of a figure must reach.
 func (r *results) want(figure string, b *bound) {
 	if row := r.row(figure); row != nil {
-		row.bound = b
+		row.bound, row.ofRatio = b, false
 	}
 }
 
 // compare relates a figure to another, with what the ratio must reach; nil where
-// nothing is asked of it.
+// nothing is asked of it. Without a ratio nothing is reached.
 func (r *results) compare(figure, of string, b *bound) {
 	row, base := r.row(figure), r.row(of)
 	if row == nil || base == nil {
 		return
 	}
-	row.Ratio, row.bound = &Ratio{Of: of, spread: ratioOf(row.Rounds, base.Rounds)}, b
+	if ratio, ok := ratioOf(row.Rounds, base.Rounds); ok {
+		row.Ratio = &Ratio{Of: of, spread: ratio}
+	}
+	if b != nil {
+		row.bound, row.ofRatio = b, true
+	}
 }
 
 func (r *results) row(figure string) *Row {
@@ -115,11 +121,13 @@ func (r *results) finish() {
 		if row.bound == nil {
 			continue
 		}
-		value := row.Median
-		if row.Ratio != nil {
-			value = row.Ratio.Median
+		reached := false
+		switch {
+		case !row.ofRatio:
+			reached = row.bound.holds(row.Median)
+		case row.Ratio != nil:
+			reached = row.bound.holds(row.Ratio.Median)
 		}
-		reached := row.bound.holds(value)
 		row.Wanted, row.Reached = row.bound.String(), &reached
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +37,7 @@ type Server struct {
 // gauges is what a process says of itself at a moment.
 type gauges struct {
 	RSS        float64 // bytes
+	Heap       float64 // bytes at which the collector runs again: by default twice what is in use
 	Goroutines float64
 	CPU        float64 // seconds, since it started
 	Posting    float64 // attempts under way
@@ -48,6 +50,8 @@ func (c *caller) readGauges(ctx context.Context, base string) (gauges, error) {
 		switch name {
 		case "process_resident_memory_bytes":
 			g.RSS = value
+		case "go_memstats_next_gc_bytes":
+			g.Heap = value
 		case "go_goroutines":
 			g.Goroutines = value
 		case "process_cpu_seconds_total":
@@ -59,26 +63,38 @@ func (c *caller) readGauges(ctx context.Context, base string) (gauges, error) {
 	return g, err
 }
 
-// reads are the operations of Temporal's persistence that write nothing.
-var reads = []string{"Get", "List", "Read", "Range", "Current", "Describe", "Is"}
+// writes is how often a Temporal server wrote.
+type writes struct {
+	byOperation map[string]float64 // to its history and tasks; nil where it does not tell, or not yet
+	visibility  float64            // to its lists of workflows, which nobody waits for
+}
 
-// readWrites returns how often a Temporal server wrote, by operation.
-func (c *caller) readWrites(ctx context.Context, url string) (map[string]float64, error) {
-	writes := map[string]float64{}
+// reads are the operations of Temporal's persistence that write nothing: all
+// others do, those on a Range delete.
+var reads = []string{"Get", "List", "Read", "Scan", "Count", "Assert"}
+
+// readWrites asks a Temporal server for its metrics.
+func (c *caller) readWrites(ctx context.Context, url string) (writes, error) {
+	var w writes
 	err := c.scrape(ctx, url, func(name, labels string, value float64) {
-		if name != "persistence_requests" {
+		name = strings.TrimSuffix(name, "_total") // which one of its two metrics libraries adds
+		if name != "persistence_requests" && name != "visibility_persistence_requests" {
 			return
 		}
 		_, rest, _ := strings.Cut(labels, `operation="`)
 		operation, _, _ := strings.Cut(rest, `"`)
-		for _, read := range reads {
-			if strings.HasPrefix(operation, read) {
-				return
-			}
+		isRead := slices.ContainsFunc(reads, func(read string) bool { return strings.HasPrefix(operation, read) })
+		switch {
+		case isRead:
+		case name == "visibility_persistence_requests":
+			w.visibility += value
+		case w.byOperation == nil:
+			w.byOperation = map[string]float64{operation: value}
+		default:
+			w.byOperation[operation] += value
 		}
-		writes[operation] += value
 	})
-	return writes, err
+	return w, err
 }
 
 // scrape reads metrics in Prometheus' text format.
@@ -92,6 +108,9 @@ func (c *caller) scrape(ctx context.Context, url string, see func(name, labels s
 		return fmt.Errorf("read metrics: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }() // read to its end
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("read metrics: %s answered %s", url, response.Status)
+	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -114,21 +133,25 @@ func (c *caller) scrape(ctx context.Context, url string, see func(name, labels s
 const ticksPerSecond = 100
 
 // processCPU returns the seconds of processor time that another process has
-// used; 0 where /proc does not tell.
-func processCPU(pid int) float64 {
+// used; false where /proc does not tell.
+func processCPU(pid int) (seconds float64, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0
+		return 0, false
 	}
-	// The name, in brackets, may hold blanks; utime and stime are 12 and 13 after it.
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
+	return statCPU(string(text))
+}
+
+// statCPU reads /proc/<pid>/stat. The name, in brackets, may hold anything; user
+// and system time are 12 and 13 after it.
+func statCPU(stat string) (seconds float64, ok bool) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 13 {
-		return 0
+		return 0, false
 	}
-	user, _ := strconv.ParseFloat(fields[11], 64) // 0 if it were no number
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / ticksPerSecond
+	user, err := strconv.ParseFloat(fields[11], 64)
+	system, wrong := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / ticksPerSecond, err == nil && wrong == nil
 }
 
 // ownCPU returns the seconds of processor time that the bench itself has used.

@@ -28,20 +28,31 @@ func spreadOf(values []float64) spread {
 	return spread{Median: median, Least: sorted[0], Most: sorted[len(sorted)-1]}
 }
 
-// ratioOf compares two figures that were measured in turn: the ratio of their
-// medians, and the extremes of the ratios of each round.
-func ratioOf(figure, base []float64) spread {
-	var each []float64
-	for i, value := range figure {
-		if i < len(base) && base[i] != 0 {
-			each = append(each, value/base[i])
-		}
+// ratioOf compares two figures that were measured in turn, round by round: the
+// median and the extremes of what the rounds say. A round is one moment of the
+// machine, which the medians of two figures may not be. False when a round lacks
+// one of the figures.
+func ratioOf(figure, base []float64) (ratio spread, ok bool) {
+	if len(figure) == 0 || len(figure) != len(base) || slices.Contains(base, 0) {
+		return spread{}, false
 	}
-	ratio := spreadOf(each)
-	if of := spreadOf(base).Median; of != 0 {
-		ratio.Median = spreadOf(figure).Median / of
+	each := make([]float64, len(figure))
+	for i := range figure {
+		each[i] = figure[i] / base[i]
 	}
-	return ratio
+	return spreadOf(each), true
+}
+
+// inTurn returns what is compared in the order of one round: every other round
+// goes backwards, so that neither what comes first gains by it nor what comes
+// after something else.
+func inTurn[T any](arms []T, round int) []T {
+	if round%2 == 0 {
+		return arms
+	}
+	backwards := slices.Clone(arms)
+	slices.Reverse(backwards)
+	return backwards
 }
 
 // percentile returns the smallest of the sorted values that is no less than so

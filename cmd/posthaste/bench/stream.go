@@ -43,20 +43,32 @@ func (b *bench) open(ctx context.Context, hooks int, does behaviour, policy *ret
 	s := &stream{flow: newFlow(hooks), receiver: b.receiver}
 	s.tenant = &tenant{caller: b.caller, base: b.server.API, bearer: "Bearer " + token, kind: fmt.Sprintf("bench.%s.%s.%d", b.run, b.scenario, number)}
 	s.url = b.receiver.add(s.flow)
+	b.streams = append(b.streams, s)
 	for hook := range hooks {
 		if err := s.add(ctx, hook, does, policy); err != nil {
 			return nil, err
 		}
 	}
-	b.streams = append(b.streams, s)
 	return s, nil
 }
 
-// add makes one more webhook; one past those that count may behave as it likes.
+// plain is a stream of one webhook that takes everything, at a Posthaste with so
+// many events per workflow.
+func (b *bench) plain(ctx context.Context, eventsPerWorkflow int) (*stream, error) {
+	if err := b.serving(ctx, eventsPerWorkflow, false); err != nil {
+		return nil, err
+	}
+	return b.open(ctx, 1, takes, nil)
+}
+
+// add makes one more webhook; one past those that count hangs or passes.
 func (s *stream) add(ctx context.Context, hook int, does behaviour, policy *retry) error {
 	id, err := s.createWebhook(ctx, s.url(hook, does), policy)
+	if err != nil {
+		return err
+	}
 	s.webhooks = append(s.webhooks, id)
-	return err
+	return nil
 }
 
 // single begins one event by a request of its own.
@@ -69,8 +81,8 @@ func (s *stream) batch(ctx context.Context, first int64, count int) error {
 	return s.post(ctx, first, count, true)
 }
 
-// flood sends so many events in batches, as fast as they are accepted, and
-// waits for none of their deliveries.
+// flood has so many events accepted in batches, as fast as that goes, and waits
+// for none of their deliveries.
 func (s *stream) flood(ctx context.Context, events int) (window, error) {
 	w := window{flow: s.flow, from: s.next.Load(), began: s.now()}
 	var taken atomic.Int64
@@ -83,17 +95,33 @@ func (s *stream) flood(ctx context.Context, events int) (window, error) {
 				if count <= 0 {
 					return nil
 				}
-				first := s.begin(count, s.now(), nil)
-				if err := s.batch(ctx, first, count); err != nil {
+				if err := s.insist(ctx, count); err != nil {
 					return err
 				}
-				s.accept(first, count, s.now())
 			}
 		})
 	}
 	err := group.Wait()
 	w.to, w.end = s.next.Load(), s.now()
 	return w, err
+}
+
+// insist sends a batch, and others in its place while the API is busy.
+func (s *stream) insist(ctx context.Context, count int) error {
+	for {
+		first := s.begin(count, s.now(), nil)
+		err := s.batch(ctx, first, count)
+		if err == nil {
+			s.accept(first, count, s.now())
+			return nil
+		}
+		if !isBusy(err) {
+			return err
+		}
+		if err := pause(ctx, refusedPause); err != nil {
+			return err
+		}
+	}
 }
 
 // failures says what the ledger knows of attempts that failed.
@@ -127,7 +155,7 @@ func (s *stream) forget(ctx context.Context) error {
 	return nil
 }
 
-// release deletes the last webhook, which hangs, lets go its POSTs and waits
+// release deletes the last webhook, which may hang, lets go its POSTs and waits
 // until Posthaste has no more under way, so that the next measurement does not
 // pay for this one.
 func (b *bench) release(ctx context.Context, s *stream) error {
@@ -150,5 +178,6 @@ func (b *bench) release(ctx context.Context, s *stream) error {
 			return err
 		}
 	}
+	b.say("    POSTs are still under way after %v: the next figures pay for them", drainTime)
 	return nil
 }

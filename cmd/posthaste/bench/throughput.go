@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"strings"
 )
 
 // batchEvents is how many events a request and a workflow hold where they share
@@ -18,35 +17,22 @@ const (
 
 // strict compares single events with empty workflows.
 func (b *bench) strict(ctx context.Context) error {
-	if err := b.serving(ctx, 1, false); err != nil {
+	return b.withFloor(ctx, func(s *stream, base *floor) error {
+		err := b.eachRound(ctx,
+			func(ctx context.Context) error {
+				return b.closed(ctx, floorRate, closedLoad{flow: base.flow, begin: base.start, callers: b.singles, each: 1})
+			},
+			func(ctx context.Context) error {
+				return b.closed(ctx, eventsRate, closedLoad{flow: s.flow, begin: s.single, callers: b.singles, each: 1})
+			})
+		b.compare(eventsRate, floorRate, atLeast(0.8, ""))
 		return err
-	}
-	base, err := startFloor(b.Temporal, b.run+"-strict")
-	if err != nil {
-		return err
-	}
-	defer base.worker.Stop()
-	s, err := b.open(ctx, 1, takes, nil)
-	if err != nil {
-		return err
-	}
-	err = b.eachRound(ctx,
-		func(ctx context.Context) error {
-			return b.closed(ctx, floorRate, closedLoad{flow: base.flow, begin: base.start, callers: b.singles, each: 1})
-		},
-		func(ctx context.Context) error {
-			return b.closed(ctx, eventsRate, closedLoad{flow: s.flow, begin: s.single, callers: b.singles, each: 1})
-		})
-	b.compare(eventsRate, floorRate, atLeast(0.8, ""))
-	return err
+	})
 }
 
 // batch measures events that come 64 in a request.
 func (b *bench) batch(ctx context.Context) error {
-	if err := b.serving(ctx, 1, false); err != nil {
-		return err
-	}
-	s, err := b.open(ctx, 1, takes, nil)
+	s, err := b.plain(ctx, 1)
 	if err != nil {
 		return err
 	}
@@ -59,10 +45,7 @@ func (b *bench) batch(ctx context.Context) error {
 
 // coalesced measures single events that share workflows.
 func (b *bench) coalesced(ctx context.Context) error {
-	if err := b.serving(ctx, batchEvents, false); err != nil {
-		return err
-	}
-	s, err := b.open(ctx, 1, takes, nil)
+	s, err := b.plain(ctx, batchEvents)
 	if err != nil {
 		return err
 	}
@@ -105,15 +88,18 @@ func (b *bench) closed(ctx context.Context, figure string, load closedLoad) erro
 	b.note(figure, "/s", w.perSecond())
 	b.noteLatencies(figure+": ", w)
 	for _, c := range costs {
-		row := b.note(figure+": "+c.what, c.unit, c.each)
-		row.Detail = strings.HasPrefix(c.what, writesOf+" by ")
+		b.note(figure+": "+c.what, c.unit, c.each).Detail = c.detail
 	}
 	b.say("    %s: %.0f /s", figure, w.perSecond())
 	return nil
 }
 
+// noteLatencies notes nothing where nothing was accepted: 0 ms would look well.
 func (b *bench) noteLatencies(prefix string, w window) {
 	took := w.latencies()
+	if len(took) == 0 {
+		return
+	}
 	b.note(prefix+"p50", "ms", milliseconds(percentile(took, 0.5)))
 	b.detail(prefix+"p95", "ms", milliseconds(percentile(took, 0.95)))
 	b.note(prefix+"p99", "ms", milliseconds(percentile(took, 0.99)))

@@ -7,36 +7,52 @@ import (
 	"time"
 )
 
-// metricsFlush is how long a Temporal server may take to show what it counted.
-const metricsFlush = 1500 * time.Millisecond
+const (
+	// aftermath is how long a Temporal server may take to show what it counted,
+	// and more than the work takes that follows the last delivery.
+	aftermath = 1500 * time.Millisecond
+	// quickAftermath is for a run whose figures mean nothing.
+	quickAftermath = 100 * time.Millisecond
+)
 
-// quickFlush is for a run whose figures mean nothing.
-const quickFlush = 100 * time.Millisecond
+// Processes whose use of the processor is looked at.
+const (
+	posthaste = "Posthaste"
+	temporal  = "Temporal"
+	itself    = "the bench"
+)
 
 // usage is what everything has cost up to a moment.
 type usage struct {
-	posthaste, temporal, bench float64 // seconds of processor time
-	writes                     map[string]float64
+	cpu    map[string]float64 // seconds, by process: of those that can be looked at
+	writes writes
 }
 
+// usage looks once everything has come to rest: what a load leaves to be done
+// after its last delivery is part of its cost.
 func (b *bench) usage(ctx context.Context) (usage, error) {
-	u := usage{temporal: processCPU(b.TemporalProcess), bench: ownCPU()}
-	if b.server != nil && b.Remote == nil {
+	wait := aftermath
+	if b.Quick {
+		wait = quickAftermath
+	}
+	if err := pause(ctx, wait); err != nil {
+		return usage{}, err
+	}
+	u := usage{cpu: map[string]float64{itself: ownCPU()}}
+	if b.TemporalProcess != 0 {
+		if seconds, ok := processCPU(b.TemporalProcess); ok {
+			u.cpu[temporal] = seconds
+		}
+	}
+	if b.Remote == nil {
 		g, err := b.readGauges(ctx, b.server.API)
 		if err != nil {
 			return u, err
 		}
-		u.posthaste = g.CPU
+		u.cpu[posthaste] = g.CPU
 	}
 	if b.TemporalMetrics == "" {
 		return u, nil
-	}
-	flush := metricsFlush
-	if b.Quick {
-		flush = quickFlush
-	}
-	if err := pause(ctx, flush); err != nil {
-		return u, err
 	}
 	var err error
 	u.writes, err = b.readWrites(ctx, b.TemporalMetrics)
@@ -47,10 +63,12 @@ func (b *bench) usage(ctx context.Context) (usage, error) {
 type cost struct {
 	what, unit string
 	each       float64
+	detail     bool
 }
 
-// costed runs a load and returns with it what each of its events has cost.
-// Posthaste runs idle beside a floor, which pays for that.
+// costed runs a load and returns with it what each of its events has cost, the
+// warming up included on both sides. Posthaste runs idle beside a floor, which
+// pays for that.
 func (b *bench) costed(ctx context.Context, load func(context.Context) (window, error)) (window, []cost, error) {
 	before, err := b.usage(ctx)
 	if err != nil {
@@ -67,30 +85,27 @@ func (b *bench) costed(ctx context.Context, load func(context.Context) (window, 
 	return w, after.since(before, float64(w.events())), nil
 }
 
-// since is what was used since then, by each of so many events. The parts of
-// Temporal's writes come last.
+// since is what was used since then, by each of so many events.
 func (u usage) since(before usage, events float64) []cost {
 	var costs []cost
-	for _, used := range []struct {
-		of      string
-		seconds float64
-	}{
-		{"Posthaste", u.posthaste - before.posthaste}, {"Temporal", u.temporal - before.temporal}, {"the bench", u.bench - before.bench},
-	} {
-		if used.seconds > 0 {
-			costs = append(costs, cost{"CPU of " + used.of, "ms/event", used.seconds * 1000 / events})
+	for _, process := range []string{posthaste, temporal, itself} {
+		if seconds, known := u.cpu[process]; known {
+			costs = append(costs, cost{what: "CPU of " + process, unit: "ms/event", each: (seconds - before.cpu[process]) * 1000 / events})
 		}
 	}
-	if u.writes == nil {
+	if u.writes.byOperation == nil || before.writes.byOperation == nil {
 		return costs
 	}
 	total, parts := 0.0, []cost(nil)
-	for _, operation := range slices.Sorted(maps.Keys(u.writes)) {
-		each := (u.writes[operation] - before.writes[operation]) / events
+	for _, operation := range slices.Sorted(maps.Keys(u.writes.byOperation)) {
+		each := (u.writes.byOperation[operation] - before.writes.byOperation[operation]) / events
 		total += each
-		parts = append(parts, cost{writesOf + " by " + operation, "/event", each})
+		parts = append(parts, cost{what: writesOf + " by " + operation, unit: "/event", each: each, detail: true})
 	}
-	return append(append(costs, cost{writesOf, "/event", total}), parts...)
+	visible := (u.writes.visibility - before.writes.visibility) / events
+	costs = append(costs, cost{what: writesOf, unit: "/event", each: total},
+		cost{what: writesOf + " to visibility", unit: "/event", each: visible, detail: true})
+	return append(costs, parts...)
 }
 
 // writesOf is the figure of what is written through Temporal.

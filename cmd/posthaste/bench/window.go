@@ -13,8 +13,16 @@ type window struct {
 	began, end int64
 }
 
-// events is how many were begun, the warming up included.
-func (w window) events() int64 { return w.to - w.from }
+// events is how many were accepted, the warming up included.
+func (w window) events() int64 {
+	var accepted int64
+	w.each(func(c *chunk, i int) {
+		if c.accepted[i].Load() != 0 {
+			accepted++
+		}
+	})
+	return accepted
+}
 
 // perSecond is how many deliveries came in a second.
 func (w window) perSecond() float64 {
@@ -29,12 +37,21 @@ func (w window) perSecond() float64 {
 	return float64(came) / time.Duration(w.end-w.began).Seconds()
 }
 
-// latencies are the times from when an event was to be sent until each of its
-// deliveries came, shortest first.
+// latencies are the times from when an accepted event was to be sent until each
+// of its deliveries came, shortest first. What has not come counts for as long as
+// it is overdue: a percentile of those that came would hide the worst.
 func (w window) latencies() []time.Duration {
+	now := w.flow.now()
 	return w.since(func(c *chunk, i int, add func(at int64)) {
+		if c.accepted[i].Load() == 0 {
+			return
+		}
 		for hook := range w.flow.hooks {
-			add(c.first[i*w.flow.hooks+hook].Load())
+			if first := c.first[i*w.flow.hooks+hook].Load(); first != 0 {
+				add(first)
+			} else {
+				add(now)
+			}
 		}
 	})
 }

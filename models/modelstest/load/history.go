@@ -107,22 +107,26 @@ func (h *history) add(events, deliveries, tries *table, number int, delivered bo
 		h.count(settled, ms, success)
 		h.made++
 	}
-	if !delivered {
-		state = "failed"
-	}
 	h.deliveries++
 	h.hour(settled)[3]++
+	if !delivered {
+		state = "failed"
+		h.hour(settled)[4]++
+	}
 	deliveries.rows = append(deliveries.rows, []any{
 		delivery, h.tenant, event, h.webhook, kind, workflow, "fast", 30, state, number, 0, nil, status, reason, false, at, settled, settled,
 	})
 }
 
-// hour returns the counts of an hour: attempts, delivered, failed, settled, and
-// one for each bucket.
+// bucketsFrom is where the counts of the buckets begin in those of an hour.
+const bucketsFrom = 5
+
+// hour returns the counts of an hour: attempts, delivered, failed, settled,
+// exhausted, and one for each bucket.
 func (h *history) hour(at time.Time) []int {
 	hour := at.Truncate(time.Hour)
 	if h.hours[hour] == nil {
-		h.hours[hour] = make([]int, 4+len(models.LatencyBuckets())+1)
+		h.hours[hour] = make([]int, bucketsFrom+len(models.LatencyBuckets())+1)
 	}
 	return h.hours[hour]
 }
@@ -135,7 +139,7 @@ func (h *history) count(at time.Time, ms int64, success bool) {
 	} else {
 		counts[2]++
 	}
-	bucket := 4
+	bucket := bucketsFrom
 	for _, bound := range models.LatencyBuckets() {
 		if ms <= bound {
 			break
@@ -147,7 +151,7 @@ func (h *history) count(at time.Time, ms int64, success bool) {
 
 // rollups are the sums of what was made.
 func (h *history) rollups() table {
-	t := table{name: "rollups", columns: []string{"tenant", "webhook_id", "hour", "slot", "attempts", "delivered", "failed", "settled"}}
+	t := table{name: "rollups", columns: []string{"tenant", "webhook_id", "hour", "slot", "attempts", "delivered", "failed", "settled", "exhausted"}}
 	for _, bound := range models.LatencyBuckets() {
 		t.columns = append(t.columns, fmt.Sprintf("ms_%d", bound))
 	}
