@@ -35,6 +35,7 @@ type audited struct {
 	accepted   []audit.Accepted
 	begun      map[string]time.Time // when an event was handed over first, by id
 	refusals   map[string]int       // answers that were not 2xx, by status; "none" for a broken connection
+	declined   map[string]bool      // paths at which the receiver answered something else than 2xx, or nothing
 	unanswered int
 	crashes    []audit.Crash
 	sent       atomic.Int64
@@ -48,17 +49,49 @@ type watched struct {
 	path      string
 	eventType string // "" for all
 	secrets   []string
+	direct    bool // nothing lies between the processes and the receiver
 }
 
 // newAudited watches a tenant of an installation. Its receiver answers as answer
 // says.
 func newAudited(sys *system, answer func(n int, w http.ResponseWriter, r *http.Request)) *audited {
 	au := &audited{
-		t: sys.t, sys: sys, rec: newReceiver(sys.t, answer), door: func() string { return sys.api }, refusals: map[string]int{}, begun: map[string]time.Time{},
+		t: sys.t, sys: sys, door: func() string { return sys.api },
+		refusals: map[string]int{}, begun: map[string]time.Time{}, declined: map[string]bool{},
 		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
 	}
+	if answer == nil {
+		answer = status(http.StatusNoContent)
+	}
+	au.rec = newReceiver(sys.t, func(n int, w http.ResponseWriter, r *http.Request) {
+		said := &spoken{ResponseWriter: w}
+		answer(n, said, r)
+		if said.status < 200 || said.status > 299 {
+			au.mu.Lock()
+			defer au.mu.Unlock()
+			au.declined[firstOf(r.URL.Path)] = true
+		}
+	})
 	sys.t.Cleanup(au.client.CloseIdleConnections)
 	return au
+}
+
+// spoken remembers the status that a receiver answered with; 0 when it said none
+// itself.
+type spoken struct {
+	http.ResponseWriter
+	status int
+}
+
+func (s *spoken) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// firstOf is the part of a request's path that tells webhooks apart.
+func firstOf(path string) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return "/" + first
 }
 
 // watch makes a webhook at the receiver for one event type, or for all with "".
@@ -79,11 +112,9 @@ func (au *audited) watchAt(base, eventType, retry string, extra ...string) *watc
 		members = append(members, fmt.Sprintf(`"events":[%q]`, eventType))
 	}
 	made := au.sys.createWebhook(base+path, members...)
-	var policy struct{ Mode, OnCrash string }
-	require.NoError(au.t, json.Unmarshal([]byte(retry), &policy))
-	w := &watched{path: path, eventType: eventType, secrets: []string{made.Secret}, Webhook: audit.Webhook{
-		ID: made.ID, Tenant: au.sys.tenant, Never: policy.Mode == "never", AtMostOnce: policy.OnCrash == "unknown",
-	}}
+	promised, err := audit.Watch(made.ID, au.sys.tenant, retry)
+	require.NoError(au.t, err)
+	w := &watched{Webhook: promised, path: path, eventType: eventType, secrets: []string{made.Secret}, direct: base == au.rec.URL}
 	au.mu.Lock()
 	defer au.mu.Unlock()
 	au.hooks = append(au.hooks, w)
@@ -268,7 +299,9 @@ func (au *audited) input() audit.Input {
 	in.Accepted, in.Crashes, in.Unanswered = slices.Clone(au.accepted), slices.Clone(au.crashes), au.unanswered
 	webhookIDs := make([]string, 0, len(au.hooks))
 	for _, w := range au.hooks {
-		in.Webhooks = append(in.Webhooks, w.Webhook)
+		hook := w.Webhook
+		hook.Accepts = w.direct && !au.declined[w.path]
+		in.Webhooks = append(in.Webhooks, hook)
 		webhookIDs = append(webhookIDs, w.ID)
 	}
 	au.mu.Unlock()
@@ -294,8 +327,7 @@ func (au *audited) arrivals() []audit.Arrival {
 	}
 	var all []audit.Arrival
 	for _, a := range au.rec.all() {
-		first, _, _ := strings.Cut(strings.TrimPrefix(a.path, "/"), "/")
-		w := byPath["/"+first]
+		w := byPath[firstOf(a.path)]
 		if w == nil {
 			continue
 		}

@@ -87,18 +87,31 @@ type crashRun struct {
 }
 
 // TestPromisesAtEveryPoint kills a process at each moment of the promises table
-// and lets an ordinary one take over. All rows die first and recover together,
-// because what takes time is the wait for Temporal's timeouts.
+// and lets an ordinary one take over, on either database.
 func TestPromisesAtEveryPoint(t *testing.T) {
 	t.Parallel()
 	covered := map[failpoint.Name]bool{}
-	var runs []*crashRun
 	for _, point := range crashPoints() {
 		covered[point.at] = true
-		runs = append(runs, dieAt(t, point))
 	}
 	for _, name := range failpoint.Names() {
 		require.True(t, covered[name], "no row for %s", name)
+	}
+	for name, database := range map[string]settings{"SQLite": {}, "PostgreSQL": {postgres: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			holdPromises(t, database)
+		})
+	}
+}
+
+// holdPromises takes every row of the table. All rows die first and recover
+// together, because what takes time is the wait for Temporal's timeouts.
+func holdPromises(t *testing.T, database settings) {
+	t.Helper()
+	var runs []*crashRun
+	for _, point := range crashPoints() {
+		runs = append(runs, dieAt(t, point, database))
 	}
 	for _, run := range runs {
 		run.audited.sys.start("all").awaitReady()
@@ -115,12 +128,12 @@ func TestPromisesAtEveryPoint(t *testing.T) {
 
 // dieAt makes an installation and lets a process die at the moment while it has
 // deliveries of every policy there.
-func dieAt(t *testing.T, point crashPoint) *crashRun {
+func dieAt(t *testing.T, point crashPoint, database settings) *crashRun {
 	t.Helper()
 	binary, err := fragile()
 	require.NoError(t, err)
 	run := &crashRun{crashPoint: point, hooks: map[string]*watched{}}
-	sys := install(t, settings{})
+	sys := install(t, database)
 	run.audited = newAudited(sys, nil)
 	var extra []string
 	if point.durable {

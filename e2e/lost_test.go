@@ -7,16 +7,39 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"posthaste/workflows"
 )
 
 // TestRetryOfWhatWasLostWithItsWorkflow kills a worker in the middle of a POST
 // that may be made at most once and ends its workflow by force, so that nobody is
-// left to find out. The delivery is refused as long as anybody may be at it; then
-// a person has it sent again.
+// left to find out; or takes all that Temporal knows of it.
 func TestRetryOfWhatWasLostWithItsWorkflow(t *testing.T) {
 	t.Parallel()
+	for name, end := range map[string]func(sys *system, workflowID string) error{
+		"terminated": func(sys *system, workflowID string) error {
+			return sys.temporalClient().TerminateWorkflow(sys.t.Context(), workflowID, "", "by mistake")
+		},
+		"forgotten": func(sys *system, workflowID string) error {
+			_, err := sys.temporalClient().WorkflowService().DeleteWorkflowExecution(sys.t.Context(), &workflowservice.DeleteWorkflowExecutionRequest{
+				Namespace: sys.namespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: workflowID},
+			})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			retryWhatWasLost(t, end)
+		})
+	}
+}
+
+// retryWhatWasLost has the delivery refused as long as anybody may be at it; then
+// a person has it sent again.
+func retryWhatWasLost(t *testing.T, end func(sys *system, workflowID string) error) {
+	t.Helper()
 	sys := install(t, settings{})
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })
@@ -44,7 +67,7 @@ func TestRetryOfWhatWasLostWithItsWorkflow(t *testing.T) {
 	require.Equal(t, http.StatusConflict, retry(), "it is being sent")
 	worker.kill()
 	require.Equal(t, http.StatusConflict, retry(), "its workflow goes on")
-	require.NoError(t, sys.temporalClient().TerminateWorkflow(t.Context(), workflows.EventWorkflowID(sys.tenant, event.ID), "", "by mistake"))
+	require.NoError(t, end(sys, workflows.EventWorkflowID(sys.tenant, event.ID)))
 
 	sys.await("nobody to have it in hand", 30*time.Second, func() bool { return retry() == http.StatusAccepted })
 	sys.awaitStates(event.ID, 10*time.Second, "unknown")

@@ -58,18 +58,19 @@ func TestAStatementInUseIsLeftAlone(t *testing.T) {
 	require.NoError(t, err)
 	outer, err := conn.QueryContext(t.Context(), text)
 	require.NoError(t, err)
+	defer func() { require.NoError(t, outer.Close()) }()
 	var seen []string
 	for outer.Next() {
 		var one string
 		require.NoError(t, outer.Scan(&one))
 		var inner string
 		require.NoError(t, conn.QueryRowContext(t.Context(), text).Scan(&inner))
-		seen = append(seen, one+" "+inner)
+		seen = append(seen, one+" beside "+inner)
 	}
 	require.NoError(t, outer.Err())
 	require.NoError(t, outer.Close())
 	require.NoError(t, conn.Close())
-	require.Equal(t, []string{"one one", "two one"}, seen)
+	require.Equal(t, []string{"one beside one", "two beside one"}, seen)
 	require.Contains(t, list(), text)
 }
 

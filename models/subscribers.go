@@ -121,7 +121,7 @@ func (s *Store) subscriptionOf(tx *gorm.DB, who subscribers) (*subscription, err
 // some too, and tenants without webhooks may be many.
 func (sub *subscription) weight() int {
 	// Twice its own size and its key's are about what the map needs for it.
-	bytes := len(sub.standing)
+	bytes := 2*int(unsafe.Sizeof(*sub)+unsafe.Sizeof(sub.who)) + len(sub.who.tenant) + len(sub.who.provider) + len(sub.standing)
 	for i := range sub.webhooks {
 		bytes += sub.webhooks[i].weight()
 	}

@@ -31,7 +31,7 @@ func (s *Starter) Ended(ctx context.Context, workflowID string) (bool, error) {
 // closed reports whether a run has ended and no other has its id. What a later
 // server may call a status counts as open: then nothing is given up.
 func closed(status enumspb.WorkflowExecutionStatus) bool {
-	switch status { //nolint:exhaustive // see above
+	switch status {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED,
 		enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED,
 		enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:

@@ -3,7 +3,7 @@
 //
 //	I1  every accepted event has exactly one settled delivery per webhook that wants it
 //	I2  no delivery is lost: what the ledger calls delivered has arrived, and what
-//	    it calls failed has used its attempts
+//	    it calls failed has used its attempts, each of which failed
 //	I3  an at-most-once webhook gets an event at most once; one with the policy
 //	    never gets it again only where a process died
 //	I4  duplicates: none without a crash, at most one per crash for a delivery, and
@@ -32,7 +32,8 @@ type Webhook struct {
 	Tenant     string
 	Never      bool // its policy has one attempt
 	AtMostOnce bool // its policy says onCrash unknown
-	Attempts   int  // how many its policy has before failed is right; 0 when failed is never looked at
+	Attempts   int  // how many its policy has before failed is right
+	Accepts    bool // its receiver answered 2xx whenever it answered, and nothing else can have failed a POST
 }
 
 // Arrival is one request as a receiver saw it.

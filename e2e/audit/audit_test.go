@@ -63,9 +63,23 @@ func TestEachViolation(t *testing.T) {
 		"two deliveries": {func(in *audit.Input) {
 			in.Deliveries = append(in.Deliveries, audit.Delivery{ID: "d9", EventID: "e1", WebhookID: "w1", State: "failed"})
 		}, "I1: event e1 has 2 deliveries", 0},
-		"unsettled":        {func(in *audit.Input) { in.Deliveries[0].State = "retrying" }, "I1: delivery d1 has not settled: retrying", 1},
-		"never arrived":    {func(in *audit.Input) { in.Arrivals = in.Arrivals[2:] }, "I2: delivery d1 is called delivered", 1},
-		"given up early":   {func(in *audit.Input) { in.Deliveries[0].State = "failed" }, "I2: delivery d1 was given up after 2 of 3", 1},
+		"unsettled":      {func(in *audit.Input) { in.Deliveries[0].State = "retrying" }, "I1: delivery d1 has not settled: retrying", 1},
+		"never arrived":  {func(in *audit.Input) { in.Arrivals = in.Arrivals[2:] }, "I2: delivery d1 is called delivered", 1},
+		"given up early": {func(in *audit.Input) { in.Deliveries[0].State = "failed" }, "I2: delivery d1 was given up after 1 of 3", 1},
+		"failed, never tried": {func(in *audit.Input) {
+			in.Deliveries[1].State, in.Deliveries[1].Attempts = "failed", nil
+			in.Arrivals = append(in.Arrivals[:2:2], in.Arrivals[3])
+		}, "I2: delivery d2 is failed without an attempt that failed", 1},
+		"failed, policy not known": {func(in *audit.Input) {
+			in.Webhooks[1].Attempts = 0
+			in.Deliveries[1].State, in.Deliveries[1].Attempts = "failed", nil
+			in.Arrivals = append(in.Arrivals[:2:2], in.Arrivals[3])
+		}, "I2: delivery d2 is failed without an attempt that failed", 1},
+		"failed after a success": {func(in *audit.Input) { in.Deliveries[1].State = "failed" }, "I2: delivery d2 is failed without an attempt that failed", 1},
+		"failed, receiver accepts": {func(in *audit.Input) {
+			in.Webhooks[1].Accepts = true
+			in.Deliveries[1].State, in.Deliveries[1].Attempts = "failed", []audit.Attempt{{Number: 1}}
+		}, "I2: delivery d2 is failed, and its receiver only ever answered 2xx", 1},
 		"skipped":          {func(in *audit.Input) { in.Deliveries[0].State = "skipped" }, "I2: delivery d1 is skipped", 1},
 		"unknown":          {func(in *audit.Input) { in.Deliveries[0].State = "unknown"; in.Crashes = crash(9) }, "I2: delivery d1 is unknown", 1},
 		"unknown, no harm": {func(in *audit.Input) { in.Deliveries[2].State = "unknown" }, "I3: delivery d3 is unknown although nothing crashed", 0},
@@ -147,4 +161,33 @@ func TestWhatACrashAllows(t *testing.T) {
 	in.Deliveries[0].State = "skipped"
 	in.Deliveries = in.Deliveries[:2]
 	require.Empty(t, audit.Audit(in).Violations)
+}
+
+// TestFailedWithItsAttemptsIsNotLost is what a receiver that refuses gets.
+func TestFailedWithItsAttemptsIsNotLost(t *testing.T) {
+	t.Parallel()
+	in := sound()
+	in.Deliveries[1].State, in.Deliveries[1].Attempts = "failed", []audit.Attempt{{Number: 1, Status: 500}}
+	report := audit.Audit(in)
+	require.Empty(t, report.Violations)
+	require.Zero(t, report.Lost)
+}
+
+func TestWatchReadsThePolicy(t *testing.T) {
+	t.Parallel()
+	for retry, want := range map[string]audit.Webhook{
+		`{"mode":"never"}`:                                  {Never: true, Attempts: 1},
+		`{"mode":"never","onCrash":"unknown"}`:              {Never: true, AtMostOnce: true, Attempts: 1},
+		`{"mode":"schedule","delaysSeconds":[1,2,4]}`:       {Attempts: 4},
+		`{"mode":"exponential","factor":2,"maxAttempts":8}`: {Attempts: 8},
+	} {
+		want.ID, want.Tenant = "w1", "acme"
+		got, err := audit.Watch("w1", "acme", retry)
+		require.NoError(t, err, retry)
+		require.Equal(t, want, got, retry)
+	}
+	for _, retry := range []string{``, `{}`, `{"mode":"exponential"}`, `{"mode":"sometimes"}`} {
+		_, err := audit.Watch("w1", "acme", retry)
+		require.Error(t, err, "a failed delivery of %q could not be judged", retry)
+	}
 }

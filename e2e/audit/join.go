@@ -142,9 +142,8 @@ func (j *join) checkState(d Delivery, w Webhook, arrived int) {
 		j.violated("I2", "delivery %s is called delivered and has not arrived", d.ID)
 	case d.State == "delivered" && (len(d.Attempts) == 0 || !d.Attempts[len(d.Attempts)-1].Success):
 		j.violated("ledger", "delivery %s is delivered without an attempt that succeeded", d.ID)
-	case d.State == "failed" && w.Attempts > 0 && len(d.Attempts) < w.Attempts:
+	case d.State == "failed" && j.wronglyFailed(d, w):
 		j.report.Lost++
-		j.violated("I2", "delivery %s was given up after %d of %d attempts", d.ID, len(d.Attempts), w.Attempts)
 	case (d.State == "skipped" || d.State == "cancelled" || d.State == "suppressed") && !j.in.SkippedIsRight:
 		j.report.Lost++
 		j.violated("I2", "delivery %s is %s, and nobody asked for that", d.ID, d.State)
@@ -166,6 +165,29 @@ func (j *join) checkState(d Delivery, w Webhook, arrived int) {
 	if answered > arrived && (arrived > 0 || d.State != "delivered") {
 		j.violated("ledger", "delivery %s has %d answered attempts and arrived %d times", d.ID, answered, arrived)
 	}
+}
+
+// wronglyFailed tells whether a delivery was given up without the failures that
+// its policy asks for. Without a single one nobody has tried, whatever is known
+// of the policy.
+func (j *join) wronglyFailed(d Delivery, w Webhook) bool {
+	failures := 0
+	for _, attempt := range d.Attempts {
+		if !attempt.Success {
+			failures++
+		}
+	}
+	switch {
+	case w.Accepts:
+		j.violated("I2", "delivery %s is failed, and its receiver only ever answered 2xx", d.ID)
+	case failures == 0:
+		j.violated("I2", "delivery %s is failed without an attempt that failed", d.ID)
+	case failures < w.Attempts:
+		j.violated("I2", "delivery %s was given up after %d of %d attempts", d.ID, failures, w.Attempts)
+	default:
+		return false
+	}
+	return true
 }
 
 // checkRepetition is I3 and I4 for one delivery: an arrival without an attempt
