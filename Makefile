@@ -22,6 +22,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 ARGS ?=
 TESTFLAGS ?=
 
+# A ledger that `make load` filled, for `make load-check`; its path is absolute.
+LOAD_DATABASE ?=
+
 # Compiling the Temporal CLI takes minutes on a small machine, and go says
 # nothing meanwhile: -v lists every package, and this filter makes a line now
 # and then of it. What is no package name (an error) passes through. The exit
@@ -34,7 +37,7 @@ endef
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check vuln templ golden replay histories fuzz e2e chaos load bench bench-stack bench-stack-down up down tools clean
+.PHONY: help build run test race check fmt fmt-check vet lint workflowcheck tidy-check vuln templ golden replay histories fuzz e2e chaos load load-check bench bench-stack bench-stack-down up down tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -77,11 +80,20 @@ histories: bin/temporal ## Record the workflow histories that later code must re
 e2e: bin/temporal ## Run the whole-system tests
 	$(GO) test -timeout 20m $(TESTFLAGS) ./e2e/...
 
-chaos: bin/temporal ## Break everything under load and print what was lost (nothing): about ten minutes; ARGS=-write puts the table into docs/reliability.md
+chaos: bin/temporal ## Break everything under load and print what was lost (nothing), each row as it ends: about a quarter of an hour; ARGS=-write puts the table into docs/reliability.md
 	$(GO) test -tags chaos -run TestChaos -timeout 15m -count=1 -v $(TESTFLAGS) ./e2e -args $(ARGS)
 
 load: ## Fill a ledger with a webhook of 1,000,000 attempts, to measure with: ARGS="--database-url sqlite://load.db"
 	$(GO) run ./models/modelstest/load $(ARGS)
+
+load-check: ## Fill such a ledger, or take that of LOAD_DATABASE=sqlite:///tmp/load.db, and hold its pages to their bounds; minutes
+	@database='$(LOAD_DATABASE)'; \
+	if [ -z "$$database" ]; then \
+		folder=$$(mktemp -d) || exit 1; trap 'rm -rf "$$folder"' EXIT; trap 'exit 1' INT TERM; \
+		database="sqlite://$$folder/load.db"; \
+		$(GO) run ./models/modelstest/load --database-url "$$database" $(ARGS) || exit 1; \
+	fi; \
+	$(GO) test -count=1 -timeout 20m -v -parallel 1 $(TESTFLAGS) -run '^(TestLongHistory|TestDashboardOfLongHistory)$$' ./api -load-database "$$database"
 
 bench: build bin/temporal ## Measure Posthaste beside the Temporal it runs on: about half an hour; ARGS="--quick" or others are flags of posthaste bench
 	@exec bin/posthaste bench $(ARGS)

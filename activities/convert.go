@@ -3,9 +3,6 @@ package activities
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"posthaste/models"
@@ -87,6 +84,7 @@ func subscriptionOf(w *models.Webhook, now time.Time) (webhook.Subscription, err
 // ledgerAttempt is what the history shows of one attempt: the request as sent
 // and what came back.
 func ledgerAttempt(due models.Due, request send.Request, result send.Result) *models.Attempt {
+	hidden := credentialsOf(&due.Webhook, request.Header)
 	attempt := &models.Attempt{
 		Tenant: due.Delivery.Tenant, WebhookID: due.Delivery.WebhookID, DeliveryID: due.Delivery.ID,
 		EventID: due.Delivery.EventID, EventType: due.Delivery.EventType, Number: due.Delivery.Attempts + 1,
@@ -94,8 +92,8 @@ func ledgerAttempt(due models.Due, request send.Request, result send.Result) *mo
 		Reason:  string(result.Outcome.Reason), Detail: result.Outcome.Detail,
 		StartedAt: result.StartedAt, DurationMS: result.Duration.Milliseconds(),
 		RequestURL: request.URL, RequestHeaders: shownHeaders(request.Header, due.Webhook.Headers),
-		RequestBody: request.Body, ResponseHeaders: responseHeaders(result),
-		ResponseBody: result.ResponseBody, ResponseTruncated: result.ResponseTruncated,
+		RequestBody: request.Body, ResponseHeaders: hidden.headers(result.ResponseHeader),
+		ResponseBody: hidden.hide(result.ResponseBody), ResponseTruncated: result.ResponseTruncated,
 		Test: due.Delivery.Test,
 	}
 	if status := result.Outcome.StatusCode; status != 0 {
@@ -104,35 +102,17 @@ func ledgerAttempt(due models.Due, request send.Request, result send.Result) *mo
 	return attempt
 }
 
-// hiddenValue stands for the value of a header that carries a credential.
-const hiddenValue = "[hidden]"
-
 // shownHeaders are the request's headers as the history keeps them. What the
 // customer added as a credential is hidden: the history is read by more people
 // than those who may know it.
 func shownHeaders(sent []send.Header, custom map[string]string) [][2]string {
-	own := map[string]bool{}
-	for name := range custom {
-		own[strings.ToLower(name)] = true
-	}
 	shown := make([][2]string, 0, len(sent))
 	for _, header := range sent {
 		value := header.Value
-		if own[strings.ToLower(header.Name)] && webhook.CarriesCredential(header.Name) {
+		if isCredential(header.Name, custom) {
 			value = hiddenValue
 		}
 		shown = append(shown, [2]string{header.Name, value})
-	}
-	return shown
-}
-
-// responseHeaders are the answer's headers, by name.
-func responseHeaders(result send.Result) [][2]string {
-	var shown [][2]string
-	for _, name := range slices.Sorted(maps.Keys(result.ResponseHeader)) {
-		for _, value := range result.ResponseHeader[name] {
-			shown = append(shown, [2]string{name, value})
-		}
 	}
 	return shown
 }

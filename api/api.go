@@ -124,7 +124,8 @@ type server struct {
 	now            func() time.Time
 	authenticators []authenticator
 	door           *door
-	shed           *shed
+	shed           *shed // of what takes a body
+	shedReads      *shed
 
 	eventTypes *eventTypes
 	webhooks   *webhooks
@@ -183,7 +184,8 @@ func newServer(deps Deps) (*server, error) {
 		now:            deps.Now,
 		authenticators: []authenticator{tokens, keys},
 		door:           door,
-		shed:           newShed(deps.Meter),
+		shed:           newShed(deps.Meter, maxInFlightBytes),
+		shedReads:      newShed(deps.Meter, maxReadBytes),
 		eventTypes:     &eventTypes{profiles: profiles},
 		webhooks:       &webhooks{store: deps.Store, door: door, profiles: profiles, random: deps.Random, now: deps.Now},
 		tests:          &tests{store: deps.Store, starter: deps.Starter, door: door, profiles: profiles, now: deps.Now},
@@ -194,7 +196,7 @@ func newServer(deps Deps) (*server, error) {
 			store: deps.Store, known: newRecall(deps.Store), starter: deps.Starter,
 			door: door, profiles: profiles, meter: deps.Meter, links: links, maxBytes: deps.MaxEventBytes, now: deps.Now,
 		},
-		deliveries: &deliveries{store: deps.Store, starter: deps.Starter, door: door},
+		deliveries: &deliveries{store: deps.Store, starter: deps.Starter, door: door, asked: newAsked(deps.Now)},
 		replays:    &replays{store: deps.Store, starter: deps.Starter, door: door, now: deps.Now},
 		tenants:    &tenants{store: deps.Store, door: door},
 		apiKeys:    &apiKeys{store: deps.Store, authenticator: keys, random: deps.Random, now: deps.Now},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,6 +19,10 @@ const (
 	// maxBatchBytes bounds the whole batch: 1,000 events of 8 KiB. One event in
 	// it has the bound of an event sent alone.
 	maxBatchBytes = 8 << 20
+	// maxBatchDepth bounds how deep the batch may nest, so that an event that is
+	// too deep is refused alone. It is what encoding/json reads at all, without
+	// recursion until each event has been looked at.
+	maxBatchDepth = 10_000
 )
 
 // batchResult is what became of one event of a batch: accepted with its id, or
@@ -36,7 +41,7 @@ type batchResult struct {
 // ones. With an Idempotency-Key, each event's key is made of it and the event's
 // place.
 func (h *events) createBatch(c *gin.Context) error {
-	body, err := readBody(c, bodyRule{maxBytes: maxBatchBytes, around: 3})
+	body, err := readBody(c, bodyRule{maxBytes: maxBatchBytes, around: maxBatchDepth - maxDepth})
 	if err != nil {
 		return err
 	}
@@ -119,30 +124,23 @@ func (h *events) acceptBatch(ctx context.Context, b *batch) {
 }
 
 // readBatch takes the list of events apart; what each holds is its own matter.
-func readBatch(body *object) []rawMember {
+func readBatch(body *object) []json.RawMessage {
 	body.require("events")
-	var members []rawMember
-	readList(body, "events", maxBatchEvents, "must be an object", &members)
+	members, _ := body.elements("events", maxBatchEvents)
 	if body.has("events") && len(members) == 0 {
 		body.fault("events", "must have between 1 and %d elements", maxBatchEvents)
 	}
 	return members
 }
 
-// rawMember is one event of a batch, not yet looked at.
-type rawMember []byte
-
-// UnmarshalJSON keeps the text.
-func (m *rawMember) UnmarshalJSON(text []byte) error {
-	*m = append((*m)[:0], text...)
-	return nil
-}
-
 // readMember makes an event of one member of a batch, or says what is wrong with
 // it.
-func (h *events) readMember(text rawMember, tenant, key string) (webhook.Event, error) {
+func (h *events) readMember(text json.RawMessage, tenant, key string) (webhook.Event, error) {
 	if int64(len(text)) > h.maxBytes {
 		return webhook.Event{}, &http.MaxBytesError{Limit: h.maxBytes}
+	}
+	if err := checkDepth(text, 1); err != nil {
+		return webhook.Event{}, err
 	}
 	body := parseObject(text, "", map[string]string{})
 	if body == nil {

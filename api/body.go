@@ -48,12 +48,8 @@ func readBody(c *gin.Context, rule bodyRule) (*object, error) {
 	if !utf8.Valid(text) {
 		return nil, errs.New(errs.Invalid, "The body is not valid UTF-8")
 	}
-	if member, tooDeep := nestsDeeper(text, maxDepth+rule.around); tooDeep {
-		message := fmt.Sprintf("nests deeper than %d levels", maxDepth)
-		if member == "" {
-			return nil, errs.New(errs.Invalid, "The body %s", message)
-		}
-		return nil, errs.InvalidField(member, "%s", message)
+	if err := checkDepth(text, rule.around); err != nil {
+		return nil, err
 	}
 	if err := checkSyntax(text); err != nil {
 		return nil, err
@@ -124,6 +120,20 @@ func checkSyntax(text []byte) error {
 		return errs.Wrap(err, errs.Invalid, "The body is not valid JSON, at byte %d", syntax.Offset)
 	}
 	return errs.Wrap(err, errs.Invalid, "The body is not valid JSON")
+}
+
+// checkDepth refuses text that nests too deep, beside some levels of our own.
+func checkDepth(text []byte, around int) error {
+	member, tooDeep := nestsDeeper(text, maxDepth+around)
+	message := fmt.Sprintf("nests deeper than %d levels", maxDepth)
+	switch {
+	case !tooDeep:
+		return nil
+	case member == "":
+		return errs.New(errs.Invalid, "The body %s", message)
+	default:
+		return errs.InvalidField(member, "%s", message)
+	}
 }
 
 // nestsDeeper tells whether the text opens more than limit levels, and inside

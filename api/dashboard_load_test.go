@@ -92,6 +92,7 @@ func longPages(t *testing.T, store *models.Store, hook models.Webhook) []longPag
 		{"log, last hour", log("within=hour")}, {"log, until the middle", log("until=" + middle)}, {"log, failed until the middle", log("result=failed&until=" + middle)},
 		{"events, first page", "/events"}, {"events, the most frequent type", "/events?type=order.paid"}, {"events, one type of a thousand", "/events?type=account.closed"},
 		{"events, a type that never was", "/events?type=no.such"}, {"events, a provider that has none", "/events?provider=akol"}, {"events, until the middle", "/events?until=" + middle},
+		{"waiting", own + "/deliveries"}, {"deliveries in a state that none is in", own + "/deliveries?state=suppressed"},
 		{"replays", own + "/replays"}, {"audit log", own + "/audit"}, {"edit", own + "/edit"}, {"send an event", "/events/new"}, {"catalogue", "/catalogue"},
 	}
 	attempts, events := "", ""

@@ -2,12 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/webhook"
+	"posthaste/workflows"
 
 	"github.com/gin-gonic/gin"
 )
@@ -20,6 +22,8 @@ type deliveryStore interface {
 	Lose(ctx context.Context, delivery models.Delivery, reason string) (models.Delivery, error)
 	Delivery(ctx context.Context, tenant, id string) (models.Delivery, []models.Attempt, error)
 	Webhook(ctx context.Context, tenant, id string) (models.Webhook, error)
+	// WebhookDeliveries lists them, the newest first; a page may be short.
+	WebhookDeliveries(ctx context.Context, filter models.DeliveryFilter) (models.Page[models.Delivery], error)
 }
 
 // deliveryStarter moves a delivery along at a person's wish. RetryNow returns
@@ -38,6 +42,7 @@ type deliveries struct {
 	store   deliveryStore
 	starter deliveryStarter
 	door    *door
+	asked   *asked
 }
 
 // deliveryBody is a delivery in a list.
@@ -110,7 +115,7 @@ type retryBody struct {
 // Then another goes on.
 func (h *deliveries) retryNow(ctx context.Context, d *models.Delivery) error {
 	err := h.starter.RetryNow(ctx, d.WorkflowID, d.ID)
-	if !errs.Is(err, errs.Conflict) {
+	if !errs.Is(err, errs.Conflict) || errors.Is(err, workflows.ErrTakesNoMore) {
 		return err
 	}
 	now, _, readErr := h.store.Delivery(ctx, d.Tenant, d.ID)
@@ -177,7 +182,7 @@ func (h *deliveries) retry(c *gin.Context) error {
 	case delivery.SettledAt != nil:
 		err = h.starter.Resend(ctx, tenant, id, *delivery.SettledAt)
 	default:
-		err = h.retryNow(ctx, &delivery)
+		err = h.asked.once(ctx, &delivery, h.retryNow)
 	}
 	if err != nil {
 		return err

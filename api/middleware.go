@@ -83,13 +83,19 @@ func accessLog(logger *slog.Logger, now func() time.Time) gin.HandlerFunc {
 		}
 		// The line must be written although the caller has gone.
 		ctx := context.WithoutCancel(c.Request.Context())
-		logger.LogAttrs(ctx, levelOf(c.FullPath(), status), "request", attrs...)
+		logger.LogAttrs(ctx, levelOf(c, status), "request", attrs...)
 	}
 }
 
 // levelOf keeps probes out of the normal log and lifts our own faults out of it.
-func levelOf(route string, status int) slog.Level {
+// A full door is no fault, and a flood at it must not look like so many.
+func levelOf(c *gin.Context, status int) slog.Level {
+	failure, _ := c.Get(keyError)
+	err, _ := failure.(error)
+	route := c.FullPath()
 	switch {
+	case errors.Is(err, errFull):
+		return slog.LevelWarn
 	case status >= http.StatusInternalServerError:
 		return slog.LevelError
 	case route == pathHealth || route == pathReady || route == pathMetrics:

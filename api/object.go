@@ -218,14 +218,24 @@ func read[T any](o *object, name, wanted string, into *T) bool {
 	return true
 }
 
-// readList decodes a list whose elements are all of one plain type.
-func readList[T any](o *object, name string, count int, wanted string, into *[]T) []T {
+// elements reads a list of at most count values of any kind, as they were sent,
+// and tells whether it did.
+func (o *object) elements(name string, count int) ([]json.RawMessage, bool) {
 	var elements []json.RawMessage
 	if !read(o, name, "must be a list", &elements) {
-		return nil
+		return nil, false
 	}
 	if len(elements) > count {
 		o.fault(name, "must have at most %d elements", count)
+		return nil, false
+	}
+	return elements, true
+}
+
+// readList decodes a list whose elements are all of one plain type.
+func readList[T any](o *object, name string, count int, wanted string, into *[]T) []T {
+	elements, given := o.elements(name, count)
+	if !given {
 		return nil
 	}
 	list := make([]T, len(elements))

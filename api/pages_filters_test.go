@@ -21,6 +21,7 @@ func TestUnknownFiltersAreRefused(t *testing.T) {
 			{"/events", "within", "must be one of hour, day, week", []string{"", "hour", "day", "week"}},
 			{hook + "/attempts", "within", "must be one of hour, day, week", []string{"", "hour", "day", "week"}},
 			{hook + "/attempts", "result", "must be one of delivered, failed", []string{"", "delivered", "failed"}},
+			{hook + "/deliveries", "state", "must be one of all, pending, sending, retrying, delivered", []string{"", "all", "pending", "unknown"}},
 			{"/webhooks", "status", "must be one of active, paused, broken, gone", []string{"", "active", "paused", "broken", "gone"}},
 			{"/", "span", "must be one of day, week, month", []string{"", "day", "week", "month"}},
 			{hook + "/charts", "span", "must be one of day, week, month", []string{"", "day", "week", "month"}},

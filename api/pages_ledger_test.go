@@ -178,8 +178,28 @@ func TestEventPage(t *testing.T) {
 		require.NotContains(t, got.body, "<b>")
 		require.Contains(t, got.body, `href="/deliveries/`+w.ids["delivery"]+`"`)
 		require.Contains(t, got.body, "delivered")
-		require.Contains(t, text, strings.TrimRight(w.deps.TemporalUIURL, "/")+"/namespaces/")
 		require.Contains(t, text, `"listIds": [`)
+	})
+}
+
+// TestWorkflowIsLinkedForOperators has the same event be looked at with and
+// without scope admin: Temporal Web UI is no place of tenants.
+func TestWorkflowIsLinkedForOperators(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		ui := strings.TrimRight(w.deps.TemporalUIURL, "/") + "/namespaces/"
+		tenant := signedIn(t, w).get(t, "/events/"+w.ids["event"])
+		require.Equal(t, http.StatusOK, tenant.status)
+		require.NotContains(t, html.UnescapeString(tenant.body), ui)
+		require.NotContains(t, tenant.body, PathCodec)
+
+		token, err := MintToken(TokenRules{Secret: testSecret}, Grant{Tenant: w.tenant, Admin: true, TTL: time.Hour}, testNow)
+		require.NoError(t, err)
+		b := newBrowser(w)
+		b.signIn(t, token, http.StatusSeeOther)
+		operator := b.get(t, "/events/"+w.ids["event"])
+		require.Contains(t, html.UnescapeString(operator.body), ui)
+		require.Contains(t, operator.body, `href="`+PathCodec+`"`)
 	})
 }
 
@@ -300,7 +320,7 @@ func TestReplayByForm(t *testing.T) {
 		fields := url.Values{"since": {"2020-01-01T00:00"}, "until": {"2036-01-01T00:00"}, "status": {"undelivered"}, "perSecond": {"5"}, "do": {"preview"}}
 		got := b.post(t, path, fields)
 		require.Equal(t, http.StatusOK, got.status, got.body)
-		require.Contains(t, got.body, "<strong>1 delivery</strong>")
+		require.Contains(t, got.body, "<strong>1 delivery</strong> again, in about 1 second.</p>")
 		require.Empty(t, w.starter.replays)
 		fields.Set("do", "start")
 		got = b.follow(t, b.post(t, path, fields))

@@ -56,7 +56,7 @@ func TestPagesSayWhichLinkIsTheirs(t *testing.T) {
 			require.Equal(t, []string{entry}, currentLinks(t, path, got)["Main"], path)
 		}
 		hook := "/webhooks/" + w.ids["webhook"]
-		for _, tab := range []string{"", "/attempts", "/charts", "/replays", "/audit"} {
+		for _, tab := range []string{"", "/attempts", "/deliveries", "/charts", "/replays", "/audit"} {
 			require.Equal(t, []string{hook + tab}, currentLinks(t, tab, b.get(t, hook+tab))["Webhook"], tab)
 		}
 		for path, group := range map[string]string{

@@ -41,6 +41,7 @@ func (s *server) routes() []route {
 		{http.MethodPost, "/api/webhooks/:id/rotate-secret", authTenant, s.webhooks.rotateSecret},
 		{http.MethodPost, "/api/webhooks/:id/test", authTenant, active(s.tests.send)},
 		{http.MethodGet, "/api/webhooks/:id/history", authTenant, s.history.list},
+		{http.MethodGet, "/api/webhooks/:id/deliveries", authTenant, s.deliveries.list},
 		{http.MethodGet, "/api/webhooks/:id/stats", authTenant, s.stats.ofWebhook},
 		{http.MethodGet, "/api/webhooks/:id/audit", authTenant, s.audits.list},
 
@@ -110,8 +111,9 @@ func (s *server) register(router *gin.Engine, rows []route, answer func(...func(
 }
 
 // limited returns the steps of a route within its time and, where it takes a body
-// from a known caller, within what this process takes in at one time. Strangers
-// are refused before, so that they take no room.
+// from a known caller or shows one something, within what this process takes in
+// and gives out at one time. Strangers are refused before, so that they take no
+// room.
 func (s *server) limited(row route) []func(*gin.Context) error {
 	timeout, maxBody := requestTimeout, max(s.events.maxBytes, maxResourceBytes)
 	switch row.Path {
@@ -125,6 +127,8 @@ func (s *server) limited(row route) []func(*gin.Context) error {
 		gate, maxBody = s.enter, dashboard.MaxFormBytes
 	}
 	switch {
+	case row.Method == http.MethodGet && row.Auth != authPublic:
+		handler = s.shedReads.boundRead(readWeight(row.Path), handler)
 	case !takesBody(row.Method):
 	case row.Auth == authPublic:
 		handler = hurried(formPatience, handler)

@@ -371,7 +371,7 @@ func scenarios() []scenario {
 	return slices.Concat(
 		eventTypeScenarios(), webhookScenarios(), webhookRefusals(), updateScenarios(), secretScenarios(),
 		sampleScenarios(), historyScenarios(), statsScenarios(), auditScenarios(), rateScenarios(), eventScenarios(), eventRefusals(), batchScenarios(),
-		readingScenarios(), deliveryScenarios(), replayScenarios(), serviceScenarios(), swaggerScenarios(), tenantScenarios(),
+		readingScenarios(), deliveryScenarios(), waitingScenarios(), replayScenarios(), serviceScenarios(), swaggerScenarios(), tenantScenarios(),
 		apiKeyScenarios(), adminScenarios(), codecScenarios(), inactiveScenarios(), limitScenarios(),
 	)
 }

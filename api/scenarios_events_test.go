@@ -225,6 +225,19 @@ func batchScenarios() []scenario {
 			},
 		},
 		{
+			name: "what is no event is refused alone", method: "POST", url: url, status: 202,
+			body: `{"events":[null,` + orderPaid + `,1,[],"x",{},` + deepEvent(maxDepth+1) + `,` + deepEvent(5000) + `,` + deepEvent(maxDepth) + `]}`,
+			want: []string{`"message":"An event must be a JSON object"`, `"errors":{"data":"nests deeper than 64 levels"}`},
+			after: func(t *testing.T, w *world, got answer) {
+				t.Helper()
+				require.Len(t, w.starter.events, 2)
+				results, _ := got.list(t)
+				for i, result := range results {
+					require.Equal(t, i == 1 || i == 8, result["status"] == "accepted", "%d: %v", i, result)
+				}
+			},
+		},
+		{
 			name: "a key of a batch is a key for each event", method: "POST", url: url, status: 202,
 			body: `{"events":[` + orderPaid + `,` + orderPaid + `]}`, headers: map[string]string{"Idempotency-Key": "batch-1"},
 			after: func(t *testing.T, w *world, got answer) {
@@ -265,8 +278,15 @@ func batchScenarios() []scenario {
 		{name: "a batch without events", method: "POST", url: url, status: 400, body: `{}`, want: []string{`"events":"is required"`}},
 		{name: "a batch that is no list", method: "POST", url: url, status: 400, body: `{"events":{}}`, want: []string{`"events":"must be a list"`}},
 		{name: "a batch of too many", method: "POST", url: url, status: 400, body: `{"events":[` + strings.Repeat(`{},`, 1000) + `{}]}`, want: []string{`"errors":{"events":`}},
+		{name: "a batch of nulls", method: "POST", url: url, status: 202, body: `{"events":[null]}`, want: []string{`"status":"refused"`}},
+		{name: "a batch that nobody reads", method: "POST", url: url, status: 400, body: `{"events":[` + deepEvent(maxBatchDepth) + `]}`, want: []string{`"errors":{"events":`}},
 		{name: "a batch that is too large", method: "POST", url: url, status: 413, body: `{"events":["` + strings.Repeat("x", maxBatchBytes) + `"]}`},
 	}
+}
+
+// deepEvent is an event whose data nests so deep.
+func deepEvent(levels int) string {
+	return `{"type":"order.paid","data":` + strings.Repeat(`{"a":`, levels-1) + `{}` + strings.Repeat(`}`, levels-1) + `}`
 }
 
 func readingScenarios() []scenario {

@@ -85,6 +85,7 @@ func tenantScenarios() []scenario {
 		{"POST", "/api/webhooks/{other.webhook}/rotate-secret", ""},
 		{"POST", "/api/webhooks/{other.webhook}/test", ""},
 		{"GET", "/api/webhooks/{other.webhook}/history", ""},
+		{"GET", "/api/webhooks/{other.webhook}/deliveries", ""},
 		{"GET", "/api/webhooks/{other.webhook}/stats", ""},
 		{"GET", "/api/webhooks/{other.webhook}/audit", ""},
 		{"GET", "/api/events/{other.event}", ""},

@@ -92,7 +92,7 @@ func webhookScenarios() []scenario {
 			name: "delete a webhook with all it has", method: "DELETE", url: "/api/webhooks/{webhook}", status: 200, want: []string{`"deleted":true`},
 			after: func(t *testing.T, w *world, _ answer) {
 				t.Helper()
-				for _, url := range []string{"/api/webhooks/{webhook}", "/api/webhooks/{webhook}/history", "/api/deliveries/{delivery}"} {
+				for _, url := range []string{"/api/webhooks/{webhook}", "/api/webhooks/{webhook}/history", "/api/webhooks/{webhook}/deliveries", "/api/deliveries/{delivery}"} {
 					require.Equal(t, 404, w.send(t, http.MethodGet, w.fill(url), "", nil).status, url)
 				}
 			},

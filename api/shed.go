@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -31,16 +32,21 @@ const (
 	longestShedWait = 3
 )
 
-// load is what is under way: requests, and the bytes of their bodies.
+// errFull marks a request as turned away here: that is the door at its work, no
+// fault.
+var errFull = errors.New("the door is full")
+
+// load is what is under way: requests, and the bytes that they hold.
 type load struct{ count, bytes int64 }
 
-func (l load) plus(size int64) load  { return load{l.count + 1, l.bytes + size} }
-func (l load) minus(size int64) load { return load{l.count - 1, l.bytes - size} }
+func (l load) plus(more load) load   { return load{l.count + more.count, l.bytes + more.bytes} }
+func (l load) minus(less load) load  { return load{l.count - less.count, l.bytes - less.bytes} }
 func (l load) within(most load) bool { return l.count <= most.count && l.bytes <= most.bytes }
 
-// shed turns requests away before their bodies are read, once more are in flight
-// than memory is meant for, or than is one tenant's part: a process that says 503
-// works on, one that runs out of memory takes what it holds with it.
+// shed turns requests away before their bodies are read, or what they ask for is,
+// once more are in flight than memory is meant for, or than is one tenant's part:
+// a process that says 503 works on, one that runs out of memory takes what it
+// holds with it.
 type shed struct {
 	meter           Meter
 	most, mostOfOne load
@@ -51,11 +57,11 @@ type shed struct {
 	refusals int
 }
 
-func newShed(meter Meter) *shed {
+func newShed(meter Meter, bytes int64) *shed {
 	return &shed{
 		meter: meter, tenants: map[string]load{},
-		most:      load{maxInFlight, maxInFlightBytes},
-		mostOfOne: load{maxInFlight / tenantParts, maxInFlightBytes / tenantParts},
+		most:      load{maxInFlight, bytes},
+		mostOfOne: load{maxInFlight / tenantParts, bytes / tenantParts},
 	}
 }
 
@@ -64,38 +70,44 @@ func newShed(meter Meter) *shed {
 // reads, if it announces none or more. The caller is known by then.
 func (s *shed) bound(maxBody int64, next func(*gin.Context) error) func(*gin.Context) error {
 	return func(c *gin.Context) error {
-		size, tenant := c.Request.ContentLength, tenantOf(c)
+		size := c.Request.ContentLength
 		if size < 0 || size > maxBody {
 			size = maxBody
 		}
-		if err := s.enter(tenant, size); err != nil {
-			s.meter.Shed()
-			return err
-		}
-		defer s.leave(tenant, size)
-		return next(c)
+		return s.within(tenantOf(c), size, func() error { return next(c) })
 	}
 }
 
-func (s *shed) enter(tenant string, size int64) error {
+// within runs what takes so much room of a tenant's, if there is that much.
+func (s *shed) within(tenant string, size int64, run func() error) error {
+	room := load{1, size}
+	if err := s.enter(tenant, room); err != nil {
+		return err
+	}
+	defer s.leave(tenant, room)
+	return run()
+}
+
+func (s *shed) enter(tenant string, room load) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all, one := s.all.plus(size), s.tenants[tenant].plus(size)
+	all, one := s.all.plus(room), s.tenants[tenant].plus(room)
 	if !all.within(s.most) || !one.within(s.mostOfOne) {
 		s.refusals++
+		s.meter.Shed()
 		return &errs.Error{
 			Code: errs.Unavailable, Message: "Too many requests are under way; try again shortly",
-			RetryAfter: time.Duration(s.refusals%longestShedWait+1) * time.Second,
+			RetryAfter: time.Duration(s.refusals%longestShedWait+1) * time.Second, Cause: errFull,
 		}
 	}
 	s.all, s.tenants[tenant] = all, one
 	return nil
 }
 
-func (s *shed) leave(tenant string, size int64) {
+func (s *shed) leave(tenant string, room load) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all, s.tenants[tenant] = s.all.minus(size), s.tenants[tenant].minus(size)
+	s.all, s.tenants[tenant] = s.all.minus(room), s.tenants[tenant].minus(room)
 	if s.tenants[tenant].count == 0 {
 		delete(s.tenants, tenant)
 	}

@@ -59,7 +59,7 @@ func TestShedBoundsCountAndBytes(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				meter := &tally{}
-				s := newShed(meter)
+				s := newShed(meter, 1000)
 				s.most, s.mostOfOne = tt.most, tt.one
 				release, done := make(chan struct{}), make(chan error, len(tt.callers))
 				for _, who := range tt.callers {
@@ -83,11 +83,11 @@ func TestShedBoundsCountAndBytes(t *testing.T) {
 
 func TestShedSpreadsWhomItRefuses(t *testing.T) {
 	t.Parallel()
-	s := newShed(&tally{})
+	s := newShed(&tally{}, maxInFlightBytes)
 	s.most = load{}
 	counts := map[time.Duration]int{}
 	for range 30 {
-		counts[coerce(s.enter("acme", 1)).RetryAfter]++
+		counts[coerce(s.enter("acme", load{1, 1})).RetryAfter]++
 	}
 	require.Equal(t, map[time.Duration]int{time.Second: 10, 2 * time.Second: 10, 3 * time.Second: 10}, counts)
 }
@@ -130,10 +130,10 @@ func TestAFullDoor(t *testing.T) {
 
 func TestRoomForTheLargestBodies(t *testing.T) {
 	t.Parallel()
-	s := newShed(&tally{})
+	s := newShed(&tally{}, maxInFlightBytes)
 	for _, tenant := range []string{"a", "b", "c", "d"} {
-		require.NoError(t, s.enter(tenant, maxBatchBytes))
-		require.Error(t, s.enter(tenant, 1))
+		require.NoError(t, s.enter(tenant, load{1, maxBatchBytes}))
+		require.Error(t, s.enter(tenant, load{1, 1}))
 	}
 }
 

@@ -10,17 +10,22 @@ import (
 	"path"
 	"strings"
 
+	"posthaste/api/dashboard"
 	"posthaste/errs"
 
 	"github.com/gin-gonic/gin"
 	"github.com/swaggest/swgui/v5/static"
 )
 
-// The page of Swagger UI and the script that starts it. Both name what they
-// need relative to themselves, so that they work behind a proxy's prefix too.
+// The page of Swagger UI, its style around Swagger UI's own, and the script that
+// starts it. They name what they need relative to themselves, so that they work
+// behind a proxy's prefix too.
 //
 //go:embed swagger.html
 var swaggerPage []byte
+
+//go:embed swagger.css
+var swaggerStyle []byte
 
 //go:embed swagger.js
 var swaggerStart []byte
@@ -29,14 +34,16 @@ var swaggerStart []byte
 // the tables of the operating system may say anything.
 type swaggerFile struct {
 	contentType string
-	embedded    string // its name in the module that brings Swagger UI; "" is our own script
+	ours        []byte
+	embedded    string // its name in the module that brings Swagger UI, where it is not ours
 }
 
 var swaggerFiles = map[string]swaggerFile{
-	"start.js":             {"text/javascript; charset=utf-8", ""},
-	"swagger-ui-bundle.js": {"text/javascript; charset=utf-8", "swagger-ui-bundle.js.gz"},
-	"swagger-ui.css":       {"text/css; charset=utf-8", "swagger-ui.css.gz"},
-	"favicon-32x32.png":    {"image/png", "favicon-32x32.png"},
+	"start.js":             {"text/javascript; charset=utf-8", swaggerStart, ""},
+	"page.css":             {"text/css; charset=utf-8", swaggerStyle, ""},
+	"swagger-ui-bundle.js": {"text/javascript; charset=utf-8", nil, "swagger-ui-bundle.js.gz"},
+	"swagger-ui.css":       {"text/css; charset=utf-8", nil, "swagger-ui.css.gz"},
+	"favicon-32x32.png":    {"image/png", nil, "favicon-32x32.png"},
 }
 
 // swaggerPolicy lets the page load its own files, ask its own server, and
@@ -45,10 +52,15 @@ var swaggerFiles = map[string]swaggerFile{
 const swaggerPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page answers with Swagger UI over the specification.
+// swaggerTheme is where the page says what it shall look like.
+const swaggerTheme = `data-theme="`
+
+// page answers with Swagger UI over the specification, as light or dark as the
+// dashboard is.
 func (*docs) page(c *gin.Context) error {
 	c.Header("Content-Security-Policy", swaggerPolicy)
-	c.Data(http.StatusOK, "text/html; charset=utf-8", swaggerPage)
+	text := bytes.Replace(swaggerPage, []byte(swaggerTheme+"system"), []byte(swaggerTheme+dashboard.ThemeOf(c)), 1)
+	c.Data(http.StatusOK, "text/html; charset=utf-8", text)
 	return nil
 }
 
@@ -58,7 +70,7 @@ func (*docs) file(c *gin.Context) error {
 	if !known {
 		return errs.New(errs.NotFound, "The documentation has no such file")
 	}
-	text := swaggerStart
+	text := file.ours
 	if file.embedded != "" {
 		var err error
 		if text, err = static.FS.ReadFile(file.embedded); err != nil {

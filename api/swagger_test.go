@@ -23,6 +23,12 @@ func swaggerScenarios() []scenario {
 			name: "the documentation", url: "/api/docs", headers: public, status: 200, want: []string{`src="docs/start.js"`},
 			header: map[string]string{"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": swaggerPolicy, "X-Frame-Options": "DENY"},
 		},
+		{name: "the way back from it", url: "/api/docs", headers: public, status: 200, want: []string{`<a href="../">Dashboard</a>`, `data-theme="system"`}},
+		{
+			name: "the documentation in the dark", url: "/api/docs", headers: map[string]string{"Authorization": "-", "Cookie": "posthaste_theme=dark"}, status: 200,
+			want: []string{`data-theme="dark"`},
+		},
+		{name: "its look", url: "/api/docs/page.css", headers: public, status: 200, want: []string{`[data-theme="dark"]`}, header: is("text/css; charset=utf-8")},
 		{name: "its start", url: "/api/docs/start.js", headers: public, status: 200, want: []string{"url: 'openapi.yaml'", "validatorUrl: null"}, header: is("text/javascript; charset=utf-8")},
 		{name: "its program", url: "/api/docs/swagger-ui-bundle.js", headers: public, status: 200, want: []string{"SwaggerUIBundle"}, header: is("text/javascript; charset=utf-8")},
 		{name: "its style", url: "/api/docs/swagger-ui.css", headers: public, status: 200, want: []string{".swagger-ui"}, header: is("text/css; charset=utf-8")},

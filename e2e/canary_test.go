@@ -297,6 +297,37 @@ func leaksIntoTemporal(dir string) error {
 	return nil
 }
 
+// A receiver that prints what it was sent, as debug pages do, and the secret that
+// it checks signatures with: what it prints is kept, its credentials are not.
+func TestAnEchoedCredentialIsNotKept(t *testing.T) {
+	t.Parallel()
+	const token, secret = "abc-canary/token-1", "whsec_YSBjYW5hcnkgdGhhdCBzaWducyBmb3IgYSB0ZXN0Pj4/Pz8="
+	for _, postgres := range []bool{false, true} {
+		t.Run(fmt.Sprintf("postgres=%v", postgres), func(t *testing.T) {
+			t.Parallel()
+			sys := up(t, settings{postgres: postgres})
+			rec := newReceiver(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Debug", r.Header.Get("Authorization"))
+				w.WriteHeader(http.StatusInternalServerError)
+				printed, _ := json.Marshal(map[string]any{"headers": r.Header, "checked with": secret})
+				_, _ = fmt.Fprintf(w, "%s\n%s", printed, strings.ReplaceAll(r.Header.Get("Authorization"), "/", `\/`))
+			})
+			sys.secret("the token of a header", token)
+			hook := sys.createWebhook(rec.URL, `"headers":{"Authorization":"Bearer `+token+`"}`, `"secret":"`+secret+`"`,
+				`"retry":{"mode":"schedule","delaysSeconds":[3600]}`)
+			delivery := sys.awaitStates(sys.enqueue(paid).ID, 10*time.Second, "retrying")[0]
+			require.Equal(t, "Bearer "+token, rec.all()[0].header.Get("Authorization"))
+			for _, path := range []string{"/api/deliveries/" + delivery.ID, "/api/webhooks/" + hook.ID + "/history"} {
+				code, a := sys.call("GET", path, "")
+				require.Equal(t, http.StatusOK, code, a.raw)
+			}
+			_, a := sys.call("GET", "/api/deliveries/"+delivery.ID, "")
+			require.Contains(t, a.raw, "Webhook-Signature", "the rest of the answer is there")
+			require.Contains(t, a.raw, `\n[hidden]"`)
+		})
+	}
+}
+
 // TestCanarySearchSees looks for what is no secret in each place, and finds it:
 // a search that is blind would never fail.
 func TestCanarySearchSees(t *testing.T) {

@@ -89,7 +89,7 @@ func killAtRandom(x *experiment) {
 	au := x.scene(settings{}, 20*time.Millisecond)
 	p := au.sys.start("all").awaitReady()
 	au.watch("", retryAfterASecond)
-	wait := x.load(au, 50, 25*time.Second)
+	wait := x.load(au, 50, 20*time.Second)
 	for range 8 {
 		x.pause(x.between(200*time.Millisecond, 3*time.Second))
 		au.crash(p)
@@ -108,8 +108,8 @@ func killOneOfTwo(x *experiment) {
 	}
 	first, second := worker(), worker()
 	au.watch("", retryAfterASecond)
-	wait := x.load(au, 50, 25*time.Second)
-	for range 5 {
+	wait := x.load(au, 50, 20*time.Second)
+	for range 4 {
 		x.pause(5 * time.Second)
 		au.crash(first)
 		first, second = second, worker()
@@ -117,7 +117,7 @@ func killOneOfTwo(x *experiment) {
 	last := time.Now()
 	wait()
 	_ = second
-	x.judge(au, last, afterCrash, fmt.Sprintf("5 kills, %d POSTs were under way", au.inFlight()))
+	x.judge(au, last, afterCrash, fmt.Sprintf("4 kills, %d POSTs were under way", au.inFlight()))
 }
 
 // killAtMostOnce must never let a second POST through, whatever else happens.
@@ -147,7 +147,7 @@ const fastLanePlaces = 16
 
 func gracefulRestart(x *experiment) {
 	au := x.scene(settings{}, 50*time.Millisecond)
-	restarts := rollingRestart(au, newBalancer(x.t), 100, 20*time.Second)
+	restarts := rollingRestart(au, newBalancer(x.t), 100, 15*time.Second)
 	report := x.judge(au, time.Time{}, afterCrash, fmt.Sprintf("%d restarts, no answer but 202", restarts))
 	require.Zero(x.t, report.Duplicates)
 	require.Empty(x.t, au.refusals)

@@ -36,7 +36,16 @@ type experiment struct {
 	t    *testing.T
 	rand *rand.Rand
 	row  row
+	ends time.Time // its deadline
 }
+
+const (
+	// experimentTime is how long one experiment may take before it is broken off,
+	// unless it asks for more: twice what most need.
+	experimentTime = 3 * time.Minute
+	// tableTime is what is kept of the whole run's time to print the table in.
+	tableTime = 20 * time.Second
+)
 
 // row is what came of an experiment.
 type row struct {
@@ -67,16 +76,15 @@ func TestChaos(t *testing.T) { //nolint:paralleltest // alone on the machine: it
 	}
 	began := time.Now()
 	var rows []row
+	fmt.Fprint(os.Stdout, tableHead)
 	for i, e := range experiments() {
 		t.Run(strings.NewReplacer(" ", "-", "/", "-per-").Replace(e.name), func(t *testing.T) {
 			x := &experiment{t: t, rand: rand.New(rand.NewPCG(*seed, uint64(i))), row: row{Experiment: e.name}}
-			defer func() {
-				x.row.Held = x.row.Held && !t.Failed()
-				rows = append(rows, x.row)
-				line, _ := json.Marshal(x.row)
-				t.Logf("%s", line)
-			}()
+			x.allow(experimentTime)
+			defer func() { rows = append(rows, x.end()) }()
+			x.onTime()
 			e.run(x)
+			x.onTime()
 		})
 	}
 	text := table(rows) + "\n" + provenance(t, time.Since(began))
@@ -87,17 +95,52 @@ func TestChaos(t *testing.T) { //nolint:paralleltest // alone on the machine: it
 	}
 }
 
+// end closes the row and prints it at once: whatever comes later, it has been
+// seen.
+func (x *experiment) end() row {
+	x.row.Held = x.row.Held && !x.t.Failed()
+	if x.row.Accepted == 0 && x.row.Seen == "" {
+		x.row.Seen = "broken off before its audit"
+	}
+	line, _ := json.Marshal(x.row)
+	x.t.Logf("%s", line)
+	fmt.Fprint(os.Stdout, x.row.line())
+	return x.row
+}
+
+// allow sets the experiment's deadline, within that of the whole run.
+func (x *experiment) allow(most time.Duration) {
+	x.ends = time.Now().Add(most)
+	if end, ok := x.t.Deadline(); ok && end.Add(-tableTime).Before(x.ends) {
+		x.ends = end.Add(-tableTime)
+	}
+}
+
+// onTime breaks the experiment off when its time is over.
+func (x *experiment) onTime() {
+	x.t.Helper()
+	if !time.Now().Before(x.ends) {
+		x.t.Fatal("the time for this experiment is over")
+	}
+}
+
+const tableHead = "| experiment | accepted | lost | duplicates | unknown | longest delay | held | seen |\n" +
+	"|---|---|---|---|---|---|---|---|\n"
+
+func (r row) line() string {
+	held := "held"
+	if !r.Held {
+		held = "**not held**"
+	}
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %.1f s | %s | %s |\n",
+		r.Experiment, r.Accepted, r.Lost, r.Duplicates, r.Unknown, r.Longest.Seconds(), held, r.Seen)
+}
+
 func table(rows []row) string {
 	var out strings.Builder
-	out.WriteString("| experiment | accepted | lost | duplicates | unknown | longest delay | held | seen |\n")
-	out.WriteString("|---|---|---|---|---|---|---|---|\n")
+	out.WriteString(tableHead)
 	for _, r := range rows {
-		held := "held"
-		if !r.Held {
-			held = "**not held**"
-		}
-		fmt.Fprintf(&out, "| %s | %d | %d | %d | %d | %.1f s | %s | %s |\n",
-			r.Experiment, r.Accepted, r.Lost, r.Duplicates, r.Unknown, r.Longest.Seconds(), held, r.Seen)
+		out.WriteString(r.line())
 	}
 	return out.String()
 }
@@ -173,11 +216,15 @@ func (x *experiment) scene(s settings, takes time.Duration) *audited {
 func (x *experiment) load(au *audited, perSecond int, lasting time.Duration) (wait func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); au.load("order.paid", perSecond, lasting) }()
-	return func() { <-done }
+	return func() { <-done; x.onTime() }
 }
 
 // pause lets time pass: the load goes on meanwhile.
-func (x *experiment) pause(d time.Duration) { <-time.After(d) }
+func (x *experiment) pause(d time.Duration) {
+	x.t.Helper()
+	<-time.After(min(d, time.Until(x.ends)))
+	x.onTime()
+}
 
 // between returns a random duration.
 func (x *experiment) between(from, to time.Duration) time.Duration {
@@ -188,7 +235,7 @@ func (x *experiment) between(from, to time.Duration) time.Duration {
 // than within after it was accepted, or after since if that was later.
 func (x *experiment) judge(au *audited, since time.Time, within time.Duration, seen string) audit.Report {
 	x.t.Helper()
-	au.settle(90 * time.Second)
+	au.settle(min(90*time.Second, time.Until(x.ends)))
 	return x.judgeInput(au.input(), since, within, seen)
 }
 

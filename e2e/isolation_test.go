@@ -369,6 +369,12 @@ func (n *neighbours) actions() map[string]func(*caller) {
 				c.list("GET /api/webhooks/{id}/history", id)
 			}
 		},
+		"GET /api/webhooks/{id}/deliveries": func(c *caller) {
+			own, foreign := c.hooks()
+			if id, _, isOwn := c.reach("GET /api/webhooks/{id}/deliveries", own, foreign, ""); isOwn {
+				c.list("GET /api/webhooks/{id}/deliveries", id)
+			}
+		},
 		"GET /api/webhooks/{id}/stats": func(c *caller) {
 			own, foreign := c.hooks()
 			if _, a, isOwn := c.reach("GET /api/webhooks/{id}/stats", own, foreign, ""); isOwn {

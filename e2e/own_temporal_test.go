@@ -24,17 +24,21 @@ type temporalServer struct {
 	cli        string
 	dir        string
 	namespaces []string
-	ports      [2]int // of the frontend and of the metrics; kept over a restart
+	dynamic    []string // dynamic configuration beyond what all servers have
+	ports      [2]int   // of the frontend and of the metrics; kept over a restart
 	process    *exec.Cmd
 	ended      chan struct{} // closed when the process has ended
 }
 
 // ownTemporal starts a server with the one namespace "default" for one test
-// alone; it is gone when the test ends. Hand it to install in the settings.
-func ownTemporal(t *testing.T) *temporalServer {
+// alone; it is gone when the test ends. Hand it to install in the settings. Dynamic
+// configuration is given as name=value.
+func ownTemporal(t *testing.T, dynamic ...string) *temporalServer {
 	t.Helper()
-	server, err := newTemporal(t.TempDir(), "default")
+	server, err := prepareTemporal(t.TempDir(), "default")
 	require.NoError(t, err)
+	server.dynamic = dynamic
+	require.NoError(t, server.run())
 	t.Cleanup(server.kill)
 	return server
 }
@@ -42,6 +46,15 @@ func ownTemporal(t *testing.T) *temporalServer {
 // newTemporal starts a server that keeps everything in the folder, and returns
 // when it serves all namespaces.
 func newTemporal(dir string, namespaces ...string) (*temporalServer, error) {
+	server, err := prepareTemporal(dir, namespaces...)
+	if err != nil {
+		return nil, err
+	}
+	return server, server.run()
+}
+
+// prepareTemporal is newTemporal without the start.
+func prepareTemporal(dir string, namespaces ...string) (*temporalServer, error) {
 	cli, err := filepath.Abs("../bin/temporal")
 	if err != nil {
 		return nil, err
@@ -50,11 +63,10 @@ func newTemporal(dir string, namespaces ...string) (*temporalServer, error) {
 		return nil, errors.New("bin/temporal is missing: run `make bin/temporal`")
 	}
 	port, metrics := freePort(), freePort()
-	server := &temporalServer{
+	return &temporalServer{
 		address: fmt.Sprintf("127.0.0.1:%d", port), metrics: fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics),
 		cli: cli, dir: dir, namespaces: namespaces, ports: [2]int{port, metrics},
-	}
-	return server, server.run()
+	}, nil
 }
 
 // run starts the process and waits until it serves.
@@ -65,6 +77,9 @@ func (s *temporalServer) run() error {
 		"--db-filename", filepath.Join(s.dir, "temporal.db"), "--sqlite-pragma", "journal_mode=WAL",
 		"--sqlite-pragma", "synchronous=OFF", "--dynamic-config-value", "matching.enableFairness=true",
 		"--dynamic-config-value", "system.enableActivityEagerExecution=true",
+	}
+	for _, setting := range s.dynamic {
+		args = append(args, "--dynamic-config-value", setting)
 	}
 	for _, namespace := range s.namespaces {
 		args = append(args, "--namespace", namespace)

@@ -32,7 +32,8 @@ type position struct {
 const (
 	listWebhooks   = "w"
 	listEvents     = "e"
-	listDeliveries = "d"
+	listDeliveries = "d" // of an event
+	listOfWebhook  = "h" // deliveries of a webhook
 	listAttempts   = "a"
 	listAPIKeys    = "k"
 	listAudit      = "l"

@@ -45,6 +45,10 @@ func TestCursorAbuse(t *testing.T) {
 				_, err := w.store.DeliveriesOf(t.Context(), "acme", d.EventID, 0, c)
 				return err
 			},
+			"h": func(c string) error {
+				_, err := w.store.WebhookDeliveries(t.Context(), models.DeliveryFilter{Tenant: "acme", WebhookID: hook.ID, Cursor: c})
+				return err
+			},
 			"a": func(c string) error {
 				_, err := w.store.History(t.Context(), models.HistoryFilter{Tenant: "acme", WebhookID: hook.ID, Cursor: c})
 				return err

@@ -26,27 +26,31 @@ type HistoryFilter struct {
 // the ids, and bounds what such a filter reads in vain.
 const idSlack = time.Second
 
+// historyRoom is what the answers' bodies on one page may come to as JSON: 16 of
+// the longest that are read, and a hundred of the usual. A page ends before the
+// one that would be over it.
+const historyRoom = 1 << 20
+
 // History lists the attempts of a webhook, newest first, without what was sent
-// (request headers and body) and without response headers: Delivery has those.
-// NotFound when the tenant has no such webhook.
+// (request headers and body) and without response headers: Delivery has those. A
+// page with long answers on it ends before its limit; NextCursor goes on behind
+// it. NotFound when the tenant has no such webhook.
 func (s *Store) History(ctx context.Context, f HistoryFilter) (Page[Attempt], error) {
 	after, err := decodeCursor(listAttempts, f.Cursor)
 	if err != nil {
 		return Page[Attempt]{}, err
 	}
-	limit := pageLimit(f.Limit)
-	var rows []attemptRow
+	var page attemptPage
 	err = s.readAs(ctx, f.Tenant, func(tx *gorm.DB) error {
 		if err := s.mustHave(tx, "webhooks", f.Tenant, f.WebhookID, noWebhook()); err != nil {
 			return err
 		}
-		rows = nil
+		page = attemptPage{limit: pageLimit(f.Limit)}
 		for _, r := range s.reaches(f, after) {
-			var some []attemptRow
-			if err := s.db.dialect.historyOf(tx, f, r, limit+1-len(rows)).Find(&some).Error; err != nil {
+			if err := page.read(tx, s.db.dialect.historyOf(tx, f, r, page.limit+1-len(page.rows))); err != nil {
 				return err
 			}
-			if rows = append(rows, some...); len(rows) > limit {
+			if page.full {
 				break
 			}
 		}
@@ -55,11 +59,66 @@ func (s *Store) History(ctx context.Context, f HistoryFilter) (Page[Attempt], er
 	if err != nil {
 		return Page[Attempt]{}, err
 	}
-	list, err := s.attemptsFromRows(rows)
+	list, err := s.attemptsFromRows(page.rows)
 	if err != nil {
 		return Page[Attempt]{}, err
 	}
-	return pageOf(listAttempts, list, limit, func(a Attempt) position { return position{id: a.ID} }), nil
+	found := Page[Attempt]{Items: list}
+	if page.full {
+		found.NextCursor = encodeCursor(listAttempts, position{id: list[len(list)-1].ID})
+	}
+	return found, nil
+}
+
+// attemptPage is a page of a history while it is read.
+type attemptPage struct {
+	rows  []attemptRow
+	limit int
+	used  int  // of historyRoom
+	full  bool // there is more behind it
+}
+
+// read takes rows one by one until the page is full, so that no more of them is
+// ever held than a page may have.
+func (p *attemptPage) read(tx, found *gorm.DB) error {
+	rows, err := found.Rows()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // Err tells what ended them
+	for !p.full && rows.Next() {
+		var row attemptRow
+		if err := tx.ScanRows(rows, &row); err != nil {
+			return err
+		}
+		p.take(row)
+	}
+	return rows.Err()
+}
+
+// take puts a row on the page, or finds the page full. It has room for one row,
+// however long.
+func (p *attemptPage) take(row attemptRow) {
+	size := sizeInJSON(row.ResponseBody)
+	if p.full = len(p.rows) == p.limit || len(p.rows) > 0 && p.used+size > historyRoom; p.full {
+		return
+	}
+	p.rows, p.used = append(p.rows, row), p.used+size
+}
+
+// sizeInJSON is about what a body comes to as a JSON text, where a control
+// character takes six bytes. The rest at most doubles: what is no UTF-8, say.
+func sizeInJSON(body []byte) int {
+	size := len(body)
+	for _, ch := range body {
+		switch {
+		case ch < ' ':
+			size += 5
+		case ch == '"' || ch == '\\':
+			size++
+		}
+	}
+	return size
 }
 
 // reach is the part of a history that one statement reads: the ids before one

@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,5 +165,50 @@ func TestEventPages(t *testing.T) {
 		require.Len(t, walk(models.EventFilter{Tenant: "acme", Limit: 4, Type: "type.1"}), 12)
 		require.Len(t, walk(models.EventFilter{Tenant: "acme", Limit: 4, Since: &since, Until: &until}), 6)
 		require.Empty(t, walk(models.EventFilter{Tenant: "acme", Limit: 4, Type: "type.1\x01"}))
+	})
+}
+
+// A page ends before it gets too long, whatever the bodies are made of, and the
+// pages together hold every attempt once.
+func TestHistoryPagesOfLongAnswers(t *testing.T) {
+	onBoth(t, func(t *testing.T, w world) {
+		hook := w.webhook("acme")
+		const longest = 64 << 10
+		var made []string
+		var records []models.Record
+		for i, body := range []string{
+			strings.Repeat("x", longest), strings.Repeat("\x01", longest), "ok", strings.Repeat(`"`, longest), "",
+		} {
+			for j := range 40 {
+				at := now().Add(-time.Duration(i*40+j) * time.Hour) // over days, which are read one after the other
+				a := attempt(200)
+				a.ID, a.StartedAt, a.ResponseBody = models.NewID(at), at, []byte(body)
+				made = append(made, a.ID)
+				records = append(records, models.Record{Delivery: w.deliveryTo(hook), Step: models.StepDeliver, Attempt: a})
+			}
+		}
+		for _, err := range w.recordAll(records) {
+			require.NoError(t, err)
+		}
+		filter := models.HistoryFilter{Tenant: "acme", WebhookID: hook.ID, Limit: models.MaxPage}
+		var seen []string
+		var lengths []int
+		for {
+			page, err := w.store.History(t.Context(), filter)
+			require.NoError(t, err)
+			seen, lengths = append(seen, idsOf(page.Items)...), append(lengths, len(page.Items))
+			if filter.Cursor = page.NextCursor; filter.Cursor == "" {
+				break
+			}
+		}
+		require.Equal(t, made, seen)
+		require.Equal(t, []int{16, 16, 9, 2}, lengths[:4], "16 pages' worth of text, then those that JSON escapes")
+		require.Less(t, lengths[len(lengths)-1], models.MaxPage)
+
+		filter = models.HistoryFilter{Tenant: "acme", WebhookID: hook.ID, Limit: 1}
+		page, err := w.store.History(t.Context(), filter)
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		require.NotEmpty(t, page.NextCursor)
 	})
 }

@@ -41,3 +41,31 @@ func TestDeliveriesAreLookedForByID(t *testing.T) {
 		}
 	})
 }
+
+// A list of a webhook's deliveries, and their count, are a stretch of the index
+// that has them in order: none of another webhook is read, and nothing is sorted.
+func TestDeliveriesOfAWebhookAreReadInOrder(t *testing.T) {
+	onBoth(t, func(t *testing.T, w world) {
+		if w.store.OnPostgres() {
+			return
+		}
+		hook, d := w.delivery("acme")
+		plans, err := w.store.Plans("deliveries", func() {
+			for _, states := range [][]models.State{nil, {models.StatePending}, models.WaitingStates()} {
+				f := models.DeliveryFilter{Tenant: "acme", WebhookID: hook.ID, States: states}
+				page, err := w.store.WebhookDeliveries(t.Context(), f)
+				require.NoError(t, err)
+				require.Equal(t, d.ID, page.Items[0].ID)
+				_, _, err = w.store.CountDeliveries(t.Context(), f)
+				require.NoError(t, err)
+			}
+		})
+		require.NoError(t, err)
+		require.Len(t, plans, 7, "three lists, their edge, and three counts")
+		for sql, plan := range plans {
+			require.Regexp(t, `SEARCH (d|deliveries) USING (COVERING )?INDEX deliveries_of_webhook \(webhook_id=\?`, plan, sql)
+			require.NotContains(t, plan, "TEMP B-TREE", sql)
+			require.NotRegexp(t, `SCAN (d|deliveries)\b`, plan, sql)
+		}
+	})
+}

@@ -41,14 +41,6 @@ func (r Replayable) walk(after string, limit int) (sql string, args []any) {
 		}
 }
 
-func (r Replayable) states() []string {
-	words := make([]string, len(r.States))
-	for i, state := range r.States {
-		words[i] = string(state)
-	}
-	return words
-}
-
 // CountReplayable counts what a replay would take, up to MaxReplayCount, among
 // the first 100,000 deliveries of the span. More says that there may be others.
 func (s *Store) CountReplayable(ctx context.Context, r Replayable) (count int, more bool, err error) {
@@ -58,7 +50,7 @@ func (s *Store) CountReplayable(ctx context.Context, r Replayable) (count int, m
 			return err
 		}
 		walk, args := r.walk("", countScan)
-		condition, arg := s.db.dialect.in("state", r.states())
+		condition, arg := s.db.dialect.in("state", wordsOf(r.States))
 		return query(tx, &rows, "SELECT COUNT(*) AS walked, COUNT(*) FILTER (WHERE NOT test AND "+condition+") AS matched FROM ("+walk+") AS w",
 			append([]any{arg}, args...)...)
 	})
@@ -83,7 +75,7 @@ func (s *Store) FindReplayable(ctx context.Context, r Replayable, after, workflo
 	var found Replayed
 	err := s.readAs(ctx, r.Tenant, func(tx *gorm.DB) error {
 		walk, args := r.walk(after, findScan)
-		condition, arg := s.db.dialect.in("state", r.states())
+		condition, arg := s.db.dialect.in("state", wordsOf(r.States))
 		found = Replayed{}
 		err := query(tx, &found.IDs, "SELECT id FROM ("+walk+") AS w WHERE NOT test AND ("+condition+" OR workflow_id = ?) ORDER BY id LIMIT ?",
 			append(args, arg, workflowID, limit)...)

@@ -36,6 +36,8 @@ func ofAnother(w world, tenant string, hook, event, delivery, key string) map[st
 	_, calls["Reopen"] = s.Reopen(ctx, tenant, delivery, "resend/1")
 	span := models.Replayable{Tenant: tenant, WebhookID: hook, Since: now().Add(-time.Hour), Until: now().Add(time.Hour), States: models.States()}
 	_, _, calls["CountReplayable"] = s.CountReplayable(ctx, span)
+	_, calls["WebhookDeliveries"] = s.WebhookDeliveries(ctx, models.DeliveryFilter{Tenant: tenant, WebhookID: hook})
+	_, _, calls["CountDeliveries"] = s.CountDeliveries(ctx, models.DeliveryFilter{Tenant: tenant, WebhookID: hook})
 	_, calls["ReopenSome"] = s.ReopenSome(ctx, span, []string{delivery}, "replay/1")
 	calls["BeginReplay"] = s.BeginReplay(ctx, byTest, models.Replay{ID: models.NewID(now()), Tenant: tenant, WebhookID: hook})
 	_, calls["Replays"] = s.Replays(ctx, models.ReplayFilter{Tenant: tenant, WebhookID: hook})

@@ -28,6 +28,7 @@ const (
 type Starter struct {
 	client client.Client
 	outage *outage
+	starts lastStart
 	data   converter.DataConverter // the client's: it reads the memo
 	shared *coalescer              // nil: every event starts its own workflow
 }
@@ -38,6 +39,7 @@ type Starter struct {
 // while a start is under way share the next one.
 func NewStarter(c client.Client, data converter.DataConverter, eventsPerWorkflow int) *Starter {
 	s := &Starter{client: c, data: data}
+	s.starts.now = time.Now //nolint:forbidigo // what it measures is no part of a workflow
 	s.outage = newOutage(s.alive)
 	if eventsPerWorkflow > 1 {
 		s.shared = newCoalescer(eventsPerWorkflow, func(ctx context.Context, events []activities.Event) error {
@@ -113,29 +115,9 @@ func (s *Starter) TakeOver(ctx context.Context, tenant, deliveryID, from string,
 func (s *Starter) resend(ctx context.Context, in activities.ReopenInput, at time.Time) error {
 	options := startOptions(in.Tenant, ResendWorkflowID(in.Tenant, in.DeliveryID, at), "resend · tenant "+in.Tenant)
 	options.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeTenant.ValueSet(in.Tenant))
-	err := s.outage.call(ctx, func(ctx context.Context) error {
-		_, err := s.client.ExecuteWorkflow(ctx, options, ResendDelivery, in)
-		return err
-	})
+	_, err := s.execute(ctx, options, ResendDelivery, in)
 	if err != nil && !isAlreadyStarted(err) {
 		return s.unavailable(err, "The delivery could not be sent again")
-	}
-	return nil
-}
-
-// RetryNow asks the workflow that holds a waiting delivery to try it at once. It
-// returns errs.Conflict when that workflow has ended, which means that the
-// delivery has just settled.
-func (s *Starter) RetryNow(ctx context.Context, workflowID, deliveryID string) error {
-	err := s.outage.call(ctx, func(ctx context.Context) error {
-		return s.client.SignalWorkflow(ctx, workflowID, "", SignalRetryNow, RetryNow{DeliveryID: deliveryID})
-	})
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
-		return errs.Wrap(err, errs.Conflict, "The delivery is no longer waiting; read it again")
-	}
-	if err != nil {
-		return s.unavailable(err, "The delivery could not be retried")
 	}
 	return nil
 }
@@ -148,13 +130,7 @@ func (s *Starter) Replay(ctx context.Context, in activities.ReplayInput) (runID 
 	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // one after the other is fine
 	options.Priority.PriorityKey = replayPriority
 	options.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeTenant.ValueSet(in.Tenant))
-	err = s.outage.call(ctx, func(ctx context.Context) error {
-		run, err := s.client.ExecuteWorkflow(ctx, options, ReplayDeliveries, in)
-		if err == nil {
-			runID = run.GetRunID()
-		}
-		return err
-	})
+	runID, err = s.execute(ctx, options, ReplayDeliveries, in)
 	if isAlreadyStarted(err) {
 		return "", errs.Wrap(err, errs.Conflict, "A replay of this webhook is running; wait for its end, or cancel it")
 	}
@@ -174,11 +150,7 @@ func (s *Starter) CancelReplay(ctx context.Context, tenant, webhookID, runID str
 	return s.unavailable(err, "The replay could not be cancelled")
 }
 
-// Ready reports whether Temporal answers.
-func (s *Starter) Ready(ctx context.Context) error {
-	return s.unavailable(s.alive(ctx), "Temporal does not answer")
-}
-
+// alive asks Temporal's frontend whether it serves.
 func (s *Starter) alive(ctx context.Context) error {
 	_, err := s.client.CheckHealth(ctx, &client.CheckHealthRequest{})
 	return err
@@ -197,12 +169,22 @@ func (s *Starter) start(ctx context.Context, id string, events []activities.Even
 		options.Memo = map[string]any{memoBodyHash: hash}
 	}
 	options.TypedSearchAttributes = temporal.NewSearchAttributes(attributes...)
-	err := s.outage.call(ctx, func(ctx context.Context) error {
-		_, err := s.client.ExecuteWorkflow(ctx, options, DeliverEvent, DeliverEventInput{Events: events})
-		return err
-	})
+	_, err := s.execute(ctx, options, DeliverEvent, DeliverEventInput{Events: events})
 	failpoint.Here(failpoint.AfterStart)
 	return err
+}
+
+// execute starts a workflow, and remembers whether Temporal answered.
+func (s *Starter) execute(ctx context.Context, options client.StartWorkflowOptions, workflow, in any) (runID string, err error) {
+	err = s.outage.call(ctx, func(ctx context.Context) error {
+		run, err := s.client.ExecuteWorkflow(ctx, options, workflow, in)
+		if err == nil {
+			runID = run.GetRunID()
+		}
+		return err
+	})
+	s.starts.note(err)
+	return runID, err
 }
 
 // same reports whether all events agree on something.

@@ -169,11 +169,25 @@ func (s slot) says() string {
 // noLatency stands where nothing was measured.
 const noLatency = "–"
 
+// latencyText writes a quantile. It is estimated from buckets, so it says that it
+// is about, and has two digits that count: ≈ 49 ms, ≈ 3.8 s, ≈ 120 s.
 func latencyText(d time.Duration) string {
 	if d == 0 {
 		return noLatency
 	}
-	return took(max(1, d.Round(time.Millisecond).Milliseconds()))
+	ms := max(1, d.Round(time.Millisecond).Milliseconds())
+	scale := int64(1)
+	for ms/scale >= 100 {
+		scale *= 10
+	}
+	switch ms = (ms + scale/2) / scale * scale; {
+	case ms < 1000:
+		return fmt.Sprintf("≈\u00a0%d\u00a0ms", ms)
+	case ms < 10_000:
+		return fmt.Sprintf("≈\u00a0%.1f\u00a0s", float64(ms)/1000)
+	default:
+		return fmt.Sprintf("≈\u00a0%d\u00a0s", ms/1000)
+	}
 }
 
 func slotLabel(at time.Time, step string) string {

@@ -45,7 +45,7 @@ func TestChartsAreDrawn(t *testing.T) {
 	require.Equal(t, "0 0 50 100", c.viewBox())
 	require.Equal(t, slot{
 		At: hours[3].At, Label: "31 May 01:00", Deliveries: 500, DeliveriesFailed: 1, Attempts: 2000, Failed: 1, X: "30",
-		Quantiles: []string{"40\u00a0ms", "49\u00a0ms", "50\u00a0ms"},
+		Quantiles: []string{"≈\u00a040\u00a0ms", "≈\u00a049\u00a0ms", "≈\u00a050\u00a0ms"},
 		Settled:   pile{BadY: "98.5", BadH: "1.5", GoodY: "0", GoodH: "98.5"},
 		Tried:     pile{BadY: "98.5", BadH: "1.5", GoodY: "0", GoodH: "98.5"},
 	}, c.Slots[3])
@@ -58,7 +58,7 @@ func TestChartsAreDrawn(t *testing.T) {
 	require.Equal(t, []string{"22:00", "23:00", "00:00", "01:00"}, c.Ticks)
 	require.Equal(t, []string{"30 May", "31 May"}, drawn(chartSpans[1], hours).Ticks, "short, and each once")
 	require.Len(t, c.busySlots(), 4)
-	require.Equal(t, "31 May 01:00 UTC: 500 deliveries settled, 1 failed; 2,000 attempts, 1 failed, p50 40\u00a0ms, p95 49\u00a0ms, p99 50\u00a0ms",
+	require.Equal(t, "31 May 01:00 UTC: 500 deliveries settled, 1 failed; 2,000 attempts, 1 failed, p50 ≈\u00a040\u00a0ms, p95 ≈\u00a049\u00a0ms, p99 ≈\u00a050\u00a0ms",
 		c.Slots[3].says())
 	require.Equal(t, "31 May 02:00 UTC: 1 delivery settled, 0 failed; 0 attempts, 0 failed", c.Slots[4].says())
 
@@ -79,13 +79,26 @@ func TestChartsSayTheSameInWords(t *testing.T) {
 	words := strings.Join(strings.Fields(regexp.MustCompile(`<svg.*?</svg>|<[^>]*>`).ReplaceAllString(page.String(), " ")), " ")
 	for _, want := range []string{
 		"Deliveries 519 Failed 9 1.7 % Attempts 2,050 Failed attempts 41 2.0 %",
-		"From (UTC) Deliveries Failed Attempts Failed attempts p50 p95 p99 31 May 02:00 1 0 0 0 – – – 31 May 01:00 500 1 2,000 1 40 ms",
+		"From (UTC) Deliveries Failed Attempts Failed attempts p50 p95 p99 31 May 02:00 1 0 0 0 – – – 31 May 01:00 500 1 2,000 1 ≈ 40 ms",
+		"p99 ≈ 50 ms p50, p95 and p99 are estimated from buckets.", "0 UTC 22:00",
 		"30 May 23:00 8 8 40 40",
 	} {
 		require.Contains(t, words, want)
 	}
 	for _, want := range []string{"519 deliveries settled in 24 hours, 9 of them failed", "2,050 attempts in 24 hours, 41 of them failed"} {
 		require.Contains(t, page.String(), `role="img" aria-label="`+want+`"`)
+	}
+}
+
+// TestLatencyLooksEstimated has two digits count of each value, whatever its size.
+func TestLatencyLooksEstimated(t *testing.T) {
+	t.Parallel()
+	for give, want := range map[time.Duration]string{
+		0: noLatency, time.Microsecond: "≈ 1 ms", 7 * time.Millisecond: "≈ 7 ms", 87 * time.Millisecond: "≈ 87 ms",
+		123 * time.Millisecond: "≈ 120 ms", 995 * time.Millisecond: "≈ 1.0 s", 3784 * time.Millisecond: "≈ 3.8 s",
+		9990 * time.Millisecond: "≈ 10 s", 37840 * time.Millisecond: "≈ 38 s", 123456 * time.Millisecond: "≈ 120 s",
+	} {
+		require.Equal(t, want, strings.ReplaceAll(latencyText(give), "\u00a0", " "), give)
 	}
 }
 

@@ -85,7 +85,7 @@ type eventView struct {
 	models.Event
 	DataText, CustomText, AttributesText string
 	Deliveries                           []models.Delivery
-	Workflow                             string // in Temporal Web UI; "" = no link
+	Workflow                             string // in Temporal Web UI; "" = no link (workflowFor)
 	Watch                                watch
 	Next, First                          string
 }
@@ -123,11 +123,7 @@ func (p *eventPages) show(c *gin.Context) error {
 		DataText: pretty(found.Data), CustomText: pretty(found.CustomData), AttributesText: pretty(found.Attributes),
 	}
 	view.Watch = watch{Here: c.Request.URL.RequestURI(), Live: c.Query("sent") != "" && len(view.Deliveries) == 0 || waiting(view.Deliveries)}
-	if p.WorkflowLink != nil {
-		if link := p.WorkflowLink(found.WorkflowID); link != nil {
-			view.Workflow = *link
-		}
-	}
+	view.Workflow = p.workflowFor(viewerOf(c), found.WorkflowID)
 	view.Next, view.First = pagePaths(c, deliveries.NextCursor)
 	return p.render(c, http.StatusOK, page{Title: found.Type, Nav: "/events", Trail: eventTrail(), Body: eventDetail(view)})
 }

@@ -19,6 +19,7 @@ type tab struct{ Label, Path string }
 var webhookTabs = []tab{
 	{"Overview", ""},
 	{"Delivery log", "/attempts"},
+	{"Waiting", "/deliveries"},
 	{"Charts", "/charts"},
 	{"Replays", "/replays"},
 	{"Audit log", "/audit"},

@@ -15,6 +15,8 @@ type ledgerStore interface {
 	Event(ctx context.Context, tenant, id string) (models.Event, error)
 	Events(ctx context.Context, filter models.EventFilter) (models.Page[models.Event], error)
 	DeliveriesOf(ctx context.Context, tenant, eventID string, limit int, cursor string) (models.Page[models.Delivery], error)
+	WebhookDeliveries(ctx context.Context, filter models.DeliveryFilter) (models.Page[models.Delivery], error)
+	CountDeliveries(ctx context.Context, filter models.DeliveryFilter) (count int, more bool, err error)
 	Replay(ctx context.Context, tenant, id string) (models.Replay, error)
 	Replays(ctx context.Context, filter models.ReplayFilter) (models.Page[models.Replay], error)
 }
@@ -33,6 +35,7 @@ func (d *Dashboard) ledgerRows() []Route {
 		{get, "/webhooks/:id/charts", signedIn, overview.webhook},
 
 		{get, "/webhooks/:id/attempts", signedIn, deliveries.log},
+		{get, "/webhooks/:id/deliveries", signedIn, deliveries.waiting},
 		{get, "/deliveries/:id", signedIn, deliveries.show},
 		{post, "/deliveries/:id/retry", signedIn, deliveries.retry},
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"posthaste/models"
+	"posthaste/webhook"
 )
 
 // ended puts a full stop to a sentence that has no end yet.
@@ -118,6 +119,25 @@ func spoken(reason string) string {
 		words = strings.ReplaceAll(words, short, strings.ToUpper(short))
 	}
 	return titled(words)
+}
+
+// neverLeft are the ends of attempts that came to no connection to send over.
+var neverLeft = []webhook.Reason{
+	webhook.ReasonConnectTimeout, webhook.ReasonDNSNotFound, webhook.ReasonDNSFailure, webhook.ReasonForbiddenAddress,
+	webhook.ReasonConnectionRefused, webhook.ReasonUnreachable, webhook.ReasonTLS, webhook.ReasonBadRequest,
+}
+
+// requestTitle says what the request of an attempt is: what came back tells
+// whether it left. Without an answer it may have, in whole or in part.
+func requestTitle(a models.Attempt) string {
+	switch {
+	case a.StatusCode != nil:
+		return "Request, as it was sent"
+	case slices.Contains(neverLeft, webhook.Reason(a.Reason)):
+		return "Request, as it would have been sent"
+	default:
+		return "Request"
+	}
 }
 
 // took writes a duration of milliseconds: 87 ms, 1.24 s, 30.0 s.

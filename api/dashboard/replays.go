@@ -66,6 +66,14 @@ func countText(count int, more bool) string {
 	return text
 }
 
+// againText ends the sentence that says what a replay would send.
+func (v replaysView) againText() string {
+	if length := v.longTime(); length != "" {
+		return " again, in about " + length + "."
+	}
+	return " again."
+}
+
 // longTime says roughly how long a replay takes.
 func (v replaysView) longTime() string {
 	rate, whole := numberOrText(v.PerSecond).(int)
@@ -203,15 +211,16 @@ func (p *replayPages) cancel(c *gin.Context) error {
 	return p.answered(c, replayPath(id), err, "The replay is being cancelled; what is under way ends first.")
 }
 
-// replayTone is the colour of a replay's state.
-func replayTone(state string) string {
-	switch state {
-	case models.ReplayCompleted:
-		return "good"
-	case models.ReplayStopped:
-		return "bad"
-	case models.ReplayRunning:
+// replayTone is the colour of a replay's state. One that has ended is not well
+// as long as something that it found was not delivered.
+func replayTone(r models.Replay) string {
+	switch {
+	case r.State == models.ReplayRunning, r.State == models.ReplayCompleted && r.Progress.Delivered < r.Progress.Found:
 		return "warn"
+	case r.State == models.ReplayCompleted:
+		return "good"
+	case r.State == models.ReplayStopped:
+		return "bad"
 	default:
 		return "quiet"
 	}

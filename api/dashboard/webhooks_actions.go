@@ -60,10 +60,14 @@ type rotateView struct {
 	Message string
 }
 
+// usualOverlap is chosen unless somebody chooses another: a receiver that has the
+// old secret alone refuses everything as soon as that stops.
+const usualOverlap = "86400"
+
 // overlaps lists how long the old secret may go on signing.
 var overlaps = []choice{
-	{"0", "Stops at once"}, {"3600", "Signs beside the new one for 1 hour"},
-	{"86400", "Signs beside the new one for 24 hours"}, {"604800", "Signs beside the new one for 7 days"},
+	{"3600", "Signs beside the new one for 1 hour"}, {usualOverlap, "Signs beside the new one for 24 hours"},
+	{"604800", "Signs beside the new one for 7 days"}, {"0", "Stops at once: a receiver that has it alone refuses everything"},
 }
 
 func (p *webhookPages) rotateForm(c *gin.Context) (rotateView, error) {
@@ -80,7 +84,7 @@ func (p *webhookPages) rotateForm(c *gin.Context) (rotateView, error) {
 		return rotateView{}, errs.New(errs.Conflict, "This provider signs nothing, so its webhooks have no secret")
 	}
 	return rotateView{
-		Hook: hook, Several: profile.SeveralSignatures(), Overlap: "0",
+		Hook: hook, Several: profile.SeveralSignatures(), Overlap: usualOverlap,
 		Own: rule == provider.SecretGiven || rule == provider.SecretEither, Must: rule == provider.SecretGiven,
 	}, nil
 }

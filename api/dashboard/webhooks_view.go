@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"posthaste/errs"
 	"posthaste/models"
@@ -250,7 +249,7 @@ func p95Text(h health) string {
 	if h.Timed == 0 {
 		return "–"
 	}
-	return took(h.P95.Round(time.Millisecond).Milliseconds())
+	return latencyText(h.P95)
 }
 
 // allSamples names the choice of one sample of each event.

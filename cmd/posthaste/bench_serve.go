@@ -68,7 +68,7 @@ func (s *benchStage) stopServing() error {
 }
 
 func (s *benchStage) awaitReady(ctx context.Context, base string) error {
-	probe := &http.Client{Timeout: probeTimeout}
+	probe := &http.Client{Timeout: checkTimeout}
 	return poll(ctx, benchReady, func() (bool, error) {
 		select {
 		case <-s.serving.ended:

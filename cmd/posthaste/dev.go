@@ -14,7 +14,6 @@ import (
 	"posthaste/api"
 	"posthaste/config"
 	"posthaste/models"
-	"posthaste/workflows"
 )
 
 type devCommand struct {
@@ -35,6 +34,16 @@ type devCommand struct {
 	config.Retention
 	config.Worker
 	config.Telemetry
+}
+
+// Help shows how to move it elsewhere.
+func (devCommand) Help() string {
+	return `It prints a line to paste, which sends an event to the receiver. Ctrl-C stops everything, and its data stays.
+
+Examples:
+
+  posthaste dev
+  posthaste dev --http 127.0.0.1:9000 --data-dir second --temporal-port 0 --temporal-ui-port 0 --demo=false`
 }
 
 // Run starts everything in one process tree and stops it when ctx ends.
@@ -101,7 +110,7 @@ func (s *devSession) run(ctx context.Context) error {
 	if err := startSystem(ctx, parts, listener); err != nil {
 		return err
 	}
-	if err := workflows.EnsureSchedules(ctx, parts.client); err != nil {
+	if _, err := prepareTemporal(ctx, settings.Temporal); err != nil { // its search attributes came with the server
 		return err
 	}
 	s.say("  Posthaste API and worker started\n")

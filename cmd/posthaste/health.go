@@ -24,6 +24,16 @@ type healthCommand struct {
 	output
 }
 
+// Help says what comes of it.
+func (healthCommand) Help() string {
+	return `It exits with 0 when the process is ready, and with 1 when it is not or does not answer.
+
+Examples:
+
+  posthaste health
+  posthaste health --http 127.0.0.1:8081 --json`
+}
+
 // health is what a process says of itself.
 type health struct {
 	Ready   bool              `json:"ready"`

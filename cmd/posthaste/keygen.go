@@ -10,7 +10,7 @@ import (
 type keygenCommand struct {
 	Add     bool `xor:"step" help:"Step 1 of a rotation: print the present keyset with a new key, which opens but does not seal yet."`
 	Promote bool `xor:"step" help:"Step 2: print the present keyset with its newest key as the one that seals."`
-	Retire  bool `xor:"step" help:"Step 3: print the present keyset with the sealing key alone."`
+	Retire  bool `xor:"step" help:"Step 5: print the present keyset with the sealing key alone."`
 	config.Sealing
 }
 
@@ -28,7 +28,12 @@ Keys rotate while everything is running, in this order:
 
 4. Wait until Temporal holds nothing of it either: the workflows that were open have ended, and the namespace's retention has passed.
 
-5. posthaste keygen --retire; the same. The old key opens nothing any more and may be forgotten.`
+5. posthaste keygen --retire; the same. The old key opens nothing any more and may be forgotten.
+
+Examples:
+
+  posthaste keygen
+  POSTHASTE_ENCRYPTION_KEYSET=$LINE posthaste keygen --add`
 }
 
 // Run prints one line on stdout and nothing else.

@@ -20,8 +20,8 @@ type listenCommand struct {
 	Provider     string        `env:"POSTHASTE_PROVIDER" default:"standard" complete:"provider" help:"Provider whose webhooks arrive; its profile says how they are signed."`
 	ProvidersDir string        `env:"POSTHASTE_PROVIDERS_DIR" placeholder:"DIR" help:"Folder with provider profiles of your own."`
 	Secret       config.Secret `env:"POSTHASTE_LISTEN_SECRET" placeholder:"TEXT" help:"The webhook's secret. Without it nothing is verified."`
-	Fail         int           `placeholder:"STATUS" help:"Answer with this status (200 to 599), whatever arrives."`
-	FailFirst    int           `placeholder:"N" help:"Do so for the first N POSTs alone; without --fail, with 500."`
+	Fail         *int          `placeholder:"STATUS" help:"Answer with this status (200 to 599), whatever arrives."`
+	FailFirst    *int          `placeholder:"N" help:"Do so for the first N POSTs alone; without --fail, with 500."`
 	Delay        time.Duration `placeholder:"SPAN" help:"Wait so long before every answer, such as 3s."`
 	output
 }
@@ -42,10 +42,10 @@ Examples:
 // Validate is asked by the command line.
 func (l listenCommand) Validate() error {
 	switch {
-	case l.Fail != 0 && (l.Fail < 200 || l.Fail > 599):
+	case l.Fail != nil && (*l.Fail < 200 || *l.Fail > 599):
 		return errors.New("--fail must be a status from 200 to 599")
-	case l.FailFirst < 0:
-		return errors.New("--fail-first must not be negative")
+	case l.FailFirst != nil && *l.FailFirst < 1:
+		return errors.New("--fail-first must be 1 or more: leave it out, and without --fail nothing fails")
 	case l.Delay < 0:
 		return errors.New("--delay must not be negative")
 	}
@@ -82,9 +82,12 @@ func (l listenCommand) receiver(ctx context.Context, c console) (*receiver, erro
 	if err != nil {
 		return nil, misused("--provider %s: %s", l.Provider, explain(err))
 	}
-	bad := behaviour{status: l.Fail, first: l.FailFirst, delay: l.Delay}
-	if bad.first > 0 && bad.status == 0 {
-		bad.status = defaultFailure
+	bad := behaviour{delay: l.Delay}
+	if l.FailFirst != nil {
+		bad.status, bad.first = defaultFailure, *l.FailFirst
+	}
+	if l.Fail != nil {
+		bad.status = *l.Fail
 	}
 	show := showFully
 	if l.JSON {
@@ -93,6 +96,9 @@ func (l listenCommand) receiver(ctx context.Context, c console) (*receiver, erro
 	r := &receiver{
 		profile: profile, secret: webhook.Secret(l.Secret.Reveal()), bad: bad, now: time.Now, stop: ctx.Done(),
 		show: func(came *arrival) { show(c.out, came) },
+	}
+	if r.secret != "" && !r.signs() {
+		return nil, misused("%s signs nothing, so there is no secret to verify by: leave --secret (POSTHASTE_LISTEN_SECRET) out", profile.Title())
 	}
 	if err := r.checkSecret(); err != nil {
 		return nil, misused("--%s", explain(err)) // "secret must begin with …"

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"context"
 	"log/slog"
-	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"posthaste/activities"
-	"posthaste/api"
 	"posthaste/models"
 )
 
@@ -39,23 +36,6 @@ func TestLanesAreMeasured(t *testing.T) {
 		`posthaste_fast_slot_wait_seconds_bucket{le="0.05"} 1`,
 		`posthaste_breakers_open 1`,
 	})
-}
-
-func TestChecksAreMeasured(t *testing.T) {
-	t.Parallel()
-	m := newMetrics(nil, func() models.RecorderStats { return models.RecorderStats{} })
-	handler := m.handler(slog.New(slog.DiscardHandler))
-	var broken error
-	checks := m.watched([]api.Check{{Name: "database", Run: func(context.Context) error { return broken }}})
-	for _, want := range []error{nil, http.ErrServerClosed, nil} {
-		broken = want
-		require.Equal(t, want, checks[0].Run(t.Context()))
-		line := `posthaste_check_failing{check="database"} 0`
-		if want != nil {
-			line = `posthaste_check_failing{check="database"} 1`
-		}
-		require.Contains(t, scrapeHandler(t, handler), line)
-	}
 }
 
 // TestTemporalLabelsAreBounded: what the SDK adds beside the labels that we keep

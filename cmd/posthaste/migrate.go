@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"posthaste/config"
 	"posthaste/errs"
 	"posthaste/models"
-	"posthaste/workflows"
 )
 
 type migrateCommand struct {
@@ -27,6 +25,17 @@ type migrateUpCommand struct {
 	config.Database
 	config.Temporal
 	output
+}
+
+// Help says where it is to be run.
+func (migrateUpCommand) Help() string {
+	return `Run it once for a new version, before its processes start. It needs no keys.
+
+Examples:
+
+  posthaste migrate up                          settings from POSTHASTE_* variables
+  posthaste migrate up --database-url sqlite://posthaste.db --temporal-address 127.0.0.1:7233
+  posthaste migrate up --skip-temporal          the database alone`
 }
 
 // Run migrates and says what it did.
@@ -49,21 +58,13 @@ func (m migrateUpCommand) Run(ctx context.Context, c console) error {
 	if m.SkipTemporal {
 		return told.end()
 	}
-	client, err := dialTemporal(ctx, m.Temporal, nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	added, err := addAttributes(ctx, client, m.TemporalNamespace)
-	if err != nil {
-		return err
-	}
+	added, err := prepareTemporal(ctx, m.Temporal)
 	for _, name := range added {
 		told.Attributes = append(told.Attributes, name)
 		told.say("temporal: added search attribute %s", name)
 	}
-	if err := workflows.EnsureSchedules(ctx, client); err != nil {
-		return failed(err, "Temporal's schedule %s could not be set: %v", workflows.PruneScheduleID, err)
+	if err != nil {
+		return err
 	}
 	told.say("temporal: namespace %s is up to date", m.TemporalNamespace)
 	return told.end()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -55,6 +54,16 @@ type scheduleStatus struct {
 	LastRun *time.Time `json:"lastRun"`        // null when it never ran
 }
 
+// Help shows what can be asked.
+func (migrateStatusCommand) Help() string {
+	return `It changes nothing.
+
+Examples:
+
+  posthaste migrate status                      settings from POSTHASTE_* variables
+  posthaste migrate status --database-url sqlite://.posthaste/posthaste.db --temporal-address 127.0.0.1:7233`
+}
+
 // Run prints all migrations and, where Temporal is named, what is in it. What the
 // database says is printed also when Temporal does not answer.
 func (m migrateStatusCommand) Run(ctx context.Context, c console) error {
@@ -96,7 +105,7 @@ func missingFile(database config.Secret) (string, bool) {
 
 // readTemporalStatus asks Temporal what migrate up would find there.
 func readTemporalStatus(ctx context.Context, settings config.Temporal) (*temporalStatus, error) {
-	c, err := dialTemporal(ctx, settings, nil, slog.New(slog.DiscardHandler))
+	c, err := dialUpkeep(ctx, settings)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,6 +141,14 @@ func (r *receiver) versions() []string {
 		return []string{standard}
 	}
 	return versions
+}
+
+// signs reports whether the provider's webhooks carry a signature in any version.
+func (r *receiver) signs() bool {
+	return slices.ContainsFunc(r.versions(), func(version string) bool {
+		signer, _ := r.profile.Signer(version)
+		return len(signer.Headers()) > 0
+	})
 }
 
 // checkSecret returns why no version could ever be verified by the secret, or nil.

@@ -26,7 +26,10 @@ type rewrapCommand struct {
 func (rewrapCommand) Help() string {
 	return "Run it when every process has the keyset of `posthaste keygen --promote`, with that same keyset. " +
 		"Everything may be running meanwhile. It may be stopped and run again at any time: what is sealed with " +
-		"the present key already is left alone. It exits with 1 while something is left."
+		"the present key already is left alone. It exits with 1 while something is left.\n\n" +
+		"Examples:\n\n" +
+		"  posthaste rewrap                              settings from POSTHASTE_* variables\n" +
+		"  posthaste rewrap --database-url sqlite://posthaste.db --json"
 }
 
 // Run re-seals everything and says what it did.

@@ -16,6 +16,16 @@ type serveCommand struct {
 	config.Config
 }
 
+// Help shows how processes part the work.
+func (serveCommand) Help() string {
+	return `Run posthaste migrate up before. SIGTERM stops it in good order: requests and deliveries under way may finish.
+
+Examples:
+
+  posthaste serve                               API and worker, settings from POSTHASTE_* variables
+  posthaste serve --role worker --http 127.0.0.1:8081`
+}
+
 // Run serves until ctx ends, and then stops in good order.
 func (s serveCommand) Run(ctx context.Context, c console) (err error) {
 	needs := config.Needs{Database: true, Temporal: true, Keyset: true, Tokens: s.Role.servesAPI()}

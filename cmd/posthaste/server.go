@@ -24,8 +24,6 @@ const (
 	// shutdownGrace lets requests under way finish: all but a batch are answered
 	// 10 s after their body has arrived.
 	shutdownGrace = 15 * time.Second
-	// probeTimeout bounds one readiness check of a worker.
-	probeTimeout = 2 * time.Second
 )
 
 // server is an HTTP server that runs.
@@ -87,13 +85,12 @@ func probes(checks []api.Check, metrics http.Handler, logger *slog.Logger) http.
 		answer(w, http.StatusOK, map[string]string{})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
-		defer cancel()
 		status, results := http.StatusOK, map[string]string{}
-		for _, check := range checks {
+		failures := askAll(r.Context(), checks)
+		for i, check := range checks {
 			results[check.Name] = "ok"
-			if err := check.Run(ctx); err != nil {
-				logger.WarnContext(ctx, "not ready", "check", check.Name, "error", err)
+			if failures[i] != nil {
+				logger.WarnContext(r.Context(), "not ready", "check", check.Name, "error", failures[i])
 				status, results[check.Name] = http.StatusServiceUnavailable, "failing"
 			}
 		}

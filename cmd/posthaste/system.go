@@ -80,6 +80,7 @@ func startSystem(ctx context.Context, s *system, listener net.Listener) error {
 	}
 	s.server = serveHTTP(listener, handler, s.logger)
 	s.closers.push("HTTP server", s.server.stop)
+	s.watchChecks()
 	s.closers.pushFunc("readiness", func() { s.stopping.Store(true) })
 	return nil
 }
@@ -253,7 +254,7 @@ func (s *system) checks() []api.Check {
 	if s.worker != nil {
 		checks = append(checks, api.Check{Name: "worker", Run: func(context.Context) error { return s.worker.Healthy() }})
 	}
-	return s.metrics.watched(checks)
+	return checks
 }
 
 // wait returns when ctx ends, or earlier with what ended the server.

@@ -21,6 +21,16 @@ type tokenCommand struct {
 	config.Signing
 }
 
+// Help shows for whom.
+func (tokenCommand) Help() string {
+	return `The token alone is printed, so that it can be put into a variable.
+
+Examples:
+
+  export POSTHASTE_TOKEN=$(posthaste token --tenant demo)
+  posthaste token --tenant acme --subject ann --ttl 1h`
+}
+
 // Run prints the token on stdout and nothing else.
 func (t tokenCommand) Run(c console) error {
 	rules := tokenRules(t.Signing)

@@ -4,11 +4,16 @@
 (() => {
   const exact = new Intl.DateTimeFormat(undefined, {
     year: "numeric", month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+    timeZoneName: "short", // forms and charts are in UTC
   });
   const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
   const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
-  // Moments in the viewer's zone; those marked data-ago as how long ago.
+  // A moment as forms take it; the server writes the same.
+  const inUTC = (at) => at.toISOString().slice(0, 19).replace("T", " ") + " UTC";
+
+  // Moments in the viewer's zone, with the zone; those marked data-ago as how
+  // long ago. A pointer on either reads UTC.
   function showTimes(root) {
     const now = Date.now();
     for (const element of root.querySelectorAll("time[datetime]")) {
@@ -17,13 +22,13 @@
       const text = exact.format(at);
       if (!("ago" in element.dataset)) {
         element.textContent = text;
-        element.title = element.dateTime;
+        element.title = inUTC(at);
         continue;
       }
       const seconds = (at.getTime() - now) / 1000;
       const [unit, length] = units.find(([, size]) => Math.abs(seconds) >= size) || units[3];
       element.textContent = Math.abs(seconds) > 7 * 86400 ? text : relative.format(Math.round(seconds / length), unit);
-      element.title = text;
+      element.title = `${text} = ${inUTC(at)}`;
     }
   }
 
