@@ -222,7 +222,7 @@ func (s *devSession) migrate(ctx context.Context, settings config.Config) error 
 // welcome makes the demo webhook and prints where everything is.
 func (s *devSession) welcome(ctx context.Context, parts *system) error {
 	settings, base := parts.settings, s.base
-	token, err := api.MintToken(tokenRules(settings.Signing), api.Grant{Tenant: demoTenant, Subject: "dev", TTL: demoTokenLife}, time.Now())
+	token, err := api.MintToken(tokenRules(settings.Signing), api.Grant{Tenant: demoTenant, Subject: "dev", Admin: true, TTL: demoTokenLife}, time.Now())
 	if err != nil {
 		return err
 	}
