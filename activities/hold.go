@@ -32,7 +32,10 @@ const HeartbeatTimeout = holdFor
 // the word from the other.
 func (a *Activities) hold(ctx context.Context, d models.Delivery) (release func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	late := time.AfterFunc(holdEvery, func() {
+	// Attempts that began together, as those do that wait for one silent receiver,
+	// do not all speak together.
+	first := time.Duration((0.5 + 0.5*a.spread()) * float64(holdEvery))
+	late := time.AfterFunc(first, func() {
 		go repeatedly(ctx, func() { activity.RecordHeartbeat(ctx) }) // does nothing in the fast lane
 		repeatedly(ctx, func() { a.noteHold(ctx, d) })
 	})

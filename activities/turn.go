@@ -8,7 +8,9 @@ import (
 
 // turnStep is how exactly a turn is told. What comes sooner is asked for at once;
 // deliveries of one run whose turns fall into one step share a timer, and so a
-// write of Temporal's.
+// write of Temporal's. Each run has steps of its own: with the same for all, what
+// comes in a second would go in a second, every few seconds, and be felt by
+// everybody on the same Temporal.
 const turnStep = 5 * time.Second
 
 // turns tells new deliveries how long to stay away before they ask for a place in
@@ -18,12 +20,14 @@ const turnStep = 5 * time.Second
 // second would be a hundred thousand such activities at once.
 type turns struct {
 	*Activities
+	phase  time.Duration            // of the run's steps
 	limits map[string]int           // MaxPerSecond of the webhooks that were matched
 	late   map[string]time.Duration // what those wait who met a full line
 }
 
 func (a *Activities) newTurns() *turns {
-	return &turns{Activities: a, limits: map[string]int{}, late: map[string]time.Duration{}}
+	phase := time.Duration(a.spread() * float64(turnStep)).Truncate(time.Second)
+	return &turns{Activities: a, phase: phase, limits: map[string]int{}, late: map[string]time.Duration{}}
 }
 
 // note remembers what Match saw of a webhook.
@@ -44,15 +48,24 @@ func (t *turns) give(deliveries []models.Delivery, plan []Planned) {
 		if plan[i].Lane == LaneDurable {
 			wait = t.turn(d.Tenant, d.WebhookID)
 		} else if t.fastCalls.full(d.Tenant) {
-			wait = roundUp(t.tenantPlaces.next(d.Tenant, 0))
+			wait = t.roundUp(t.tenantPlaces.next(d.Tenant, 0))
 		}
 		plan[i].StartInSeconds = int(wait / time.Second)
 	}
 }
 
-// roundUp makes whole steps of a wait.
-func roundUp(wait time.Duration) time.Duration {
-	return (wait + turnStep - 1).Truncate(turnStep)
+// roundUp returns the first of the run's steps that is not before a wait.
+func (t *turns) roundUp(wait time.Duration) time.Duration {
+	return t.phase + (wait - t.phase + turnStep - 1).Truncate(turnStep)
+}
+
+// roundDown returns the last of the run's steps that is not behind a wait, or
+// nothing if even the first is.
+func (t *turns) roundDown(wait time.Duration) time.Duration {
+	if wait < t.phase {
+		return 0
+	}
+	return t.phase + (wait - t.phase).Truncate(turnStep)
 }
 
 // turn returns the wait of one delivery of the durable lane, in whole steps.
@@ -64,7 +77,7 @@ func (t *turns) turn(tenant, webhookID string) time.Duration {
 		wait = max(wait, turnStep)
 	}
 	if wait > 0 || t.durable.full(webhookID) || t.durableTenants.full(tenant) {
-		return roundUp(t.places.next(webhookID, wait))
+		return t.roundUp(t.places.next(webhookID, wait))
 	}
 	limit := t.limits[webhookID]
 	if limit == 0 {
@@ -74,7 +87,7 @@ func (t *turns) turn(tenant, webhookID string) time.Duration {
 	if !ok {
 		wait = t.lateTurn(webhookID)
 	}
-	return wait.Truncate(turnStep)
+	return t.roundDown(wait)
 }
 
 // lateTurn is the same for all deliveries of a run that meet a full line.

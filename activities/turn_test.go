@@ -14,7 +14,7 @@ import (
 // newLineUp returns what gives turns, with a lane of four places a webhook.
 func newLineUp() (*clock, *turns) {
 	c, p := newLine()
-	a := &Activities{places: p, fitness: newFitness(c.now), breakers: newBreakers(c.now), durable: newSlots(4, 0), durableTenants: newSlots(6, 0), fastCalls: newSlots(2, 0), tenantPlaces: p}
+	a := &Activities{spread: func() float64 { return 0 }, places: p, fitness: newFitness(c.now), breakers: newBreakers(c.now), durable: newSlots(4, 0), durableTenants: newSlots(6, 0), fastCalls: newSlots(2, 0), tenantPlaces: p}
 	return c, a.newTurns()
 }
 
@@ -32,6 +32,26 @@ func TestTurnsUnderARateLimit(t *testing.T) {
 	require.Zero(t, turns.turn("acme", "another"), "without a limit nobody waits")
 	c.at = c.at.Add(time.Minute)
 	require.Zero(t, turns.turn("acme", "w"), "the line has gone")
+}
+
+// A run's turns fall into few steps, and those of many runs everywhere.
+func TestRunsHaveStepsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	_, all := newLineUp()
+	place := 0.0
+	all.spread = func() float64 { place += 0.2; return place - 0.2 }
+	for phase := range 5 * time.Second / time.Second {
+		run := all.newTurns()
+		for wait := range 12 * time.Second / time.Second {
+			down, up := run.roundDown(wait*time.Second), run.roundUp(wait*time.Second)
+			require.True(t, down == 0 || down%turnStep == phase*time.Second, "%s", down)
+			require.Equal(t, phase*time.Second, up%turnStep)
+			require.LessOrEqual(t, down, wait*time.Second)
+			require.Less(t, wait*time.Second-down, turnStep)
+			require.GreaterOrEqual(t, up, wait*time.Second)
+			require.Less(t, up-wait*time.Second, turnStep)
+		}
+	}
 }
 
 func TestTurnsOfABacklog(t *testing.T) {

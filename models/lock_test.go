@@ -110,6 +110,13 @@ func paths() map[string]pathCase {
 			_, _, err := w.store.CountReplayable(w.t.Context(), replayable(r.hook, models.ReplayAll))
 			return err
 		}},
+		"WebhookDeliveries": {forOne, func(w world, r rows) error {
+			return second(w.store.WebhookDeliveries(w.t.Context(), models.DeliveryFilter{Tenant: "acme", WebhookID: r.hook.ID}))
+		}},
+		"CountDeliveries": {forOne, func(w world, r rows) error {
+			_, _, err := w.store.CountDeliveries(w.t.Context(), models.DeliveryFilter{Tenant: "acme", WebhookID: r.hook.ID})
+			return err
+		}},
 		"FindReplayable": {forOne, func(w world, r rows) error {
 			return second(w.store.FindReplayable(w.t.Context(), replayable(r.hook, models.ReplayAll), "", "replay/1", 5))
 		}},
