@@ -110,14 +110,14 @@ func (a *Activities) admitDurably(ctx context.Context, due models.Due, asked boo
 	if a.fitness.hangs(id) {
 		a.breakers.trip(id)
 	}
-	if a.fitness.crowded(id) && !asked {
+	if a.fitness.crowded(due.Webhook.Tenant, id) && !asked {
 		places.leave()
-		return away(DeferredShare, a.places.next(id, turnStep), "its webhook has answered none of the POSTs that are under way")
+		return away(DeferredShare, a.silentPlace(due.Webhook.Tenant, id, turnStep), "its webhook has answered none of the POSTs that are under way")
 	}
 	probe, wait := a.breakers.allow(id)
 	if wait > 0 && !asked {
 		places.leave()
-		return away(DeferredBreaker, a.places.next(id, wait), "its webhook does not answer; waits for a probe to be answered")
+		return away(DeferredBreaker, a.silentPlace(due.Webhook.Tenant, id, wait), "its webhook does not answer; waits for a probe to be answered")
 	}
 	return permit{
 		release: func() {
@@ -131,6 +131,12 @@ func (a *Activities) admitDurably(ctx context.Context, due models.Due, asked boo
 			a.noteAnswer(id, result)
 		},
 	}, nil, nil
+}
+
+// silentPlace is the place of a delivery in the line of its webhook, which does
+// not answer, and in that of its tenant, some of whose webhooks do not.
+func (a *Activities) silentPlace(tenant, webhookID string, atLeast time.Duration) time.Duration {
+	return max(a.places.next(webhookID, atLeast), a.silentTenants.next(tenant, 0))
 }
 
 // noteAnswer tells the webhook's breaker what a POST came to. One that we cut

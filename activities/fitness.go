@@ -21,7 +21,11 @@ const (
 	// A webhook gets no more than this many POSTs in flight before it has answered
 	// one of them: what hangs costs a sign of life every few seconds, to Temporal and
 	// to the ledger, until its timeout.
-	unansweredPosts = 64
+	unansweredPosts = 32
+	// A tenant whose webhooks have twice as many among them gets no more than a few
+	// for each.
+	unansweredOfTenant  = 2 * unansweredPosts
+	unansweredOfCrowded = 2
 	// fitnessKept bounds the memory: past this many webhooks, those with nothing
 	// in flight are forgotten and start afresh.
 	fitnessKept = 20_000
@@ -35,6 +39,9 @@ type fitness struct {
 	now      func() time.Time
 	mu       sync.Mutex
 	webhooks map[string]*form
+	// unanswered counts, for each tenant, the POSTs in flight to webhooks that have
+	// answered none since.
+	unanswered map[string]int
 }
 
 // form is how one webhook is doing.
@@ -48,11 +55,11 @@ type form struct {
 }
 
 func newFitness(now func() time.Time) *fitness {
-	return &fitness{now: now, webhooks: map[string]*form{}}
+	return &fitness{now: now, webhooks: map[string]*form{}, unanswered: map[string]int{}}
 }
 
 // begin notes that a POST has begun. The caller calls end when it is over.
-func (f *fitness) begin(webhookID string) (end func(webhook.Outcome)) {
+func (f *fitness) begin(tenant, webhookID string) (end func(webhook.Outcome)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w, known := f.webhooks[webhookID]
@@ -62,23 +69,38 @@ func (f *fitness) begin(webhookID string) (end func(webhook.Outcome)) {
 		f.webhooks[webhookID] = w
 	}
 	began, id := f.now(), w.next
+	before := w.unanswered()
 	w.inFlight[id] = began
 	w.next++
 	w.begun++
+	f.count(tenant, w.unanswered()-before)
 	return func(o webhook.Outcome) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		before := w.unanswered()
 		delete(w.inFlight, id)
 		w.failed = o.Kind != webhook.Delivered
 		if !silence(o) {
 			w.answered, w.begun = f.now(), 0
 		}
+		f.count(tenant, w.unanswered()-before)
 		w.slow = append(w.slow, f.now().Sub(began) > slowAfter)
 		if len(w.slow) > fitnessSample {
 			w.slow = w.slow[1:]
 		}
 	}
 }
+
+// count adds to a tenant's unanswered POSTs. The lock is held.
+func (f *fitness) count(tenant string, more int) {
+	if f.unanswered[tenant] += more; f.unanswered[tenant] == 0 {
+		delete(f.unanswered, tenant)
+	}
+}
+
+// unanswered is how many POSTs are in flight to a webhook that has answered none
+// since.
+func (w *form) unanswered() int { return min(w.begun, len(w.inFlight)) }
 
 // fit reports whether a webhook may use the fast lane. One that was never tried
 // by this process may.
@@ -103,11 +125,18 @@ func (f *fitness) fit(webhookID string) bool {
 
 // crowded reports that a webhook has as many POSTs in flight as it may have while
 // it answers none.
-func (f *fitness) crowded(webhookID string) bool {
+func (f *fitness) crowded(tenant, webhookID string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w, known := f.webhooks[webhookID]
-	return known && min(w.begun, len(w.inFlight)) >= unansweredPosts
+	if !known {
+		return false
+	}
+	most := unansweredPosts
+	if f.unanswered[tenant] >= unansweredOfTenant {
+		most = unansweredOfCrowded
+	}
+	return w.unanswered() >= most
 }
 
 // hangs reports that a webhook has many POSTs in flight and has answered none

@@ -15,7 +15,7 @@ func TestFitness(t *testing.T) {
 	t.Parallel()
 	// attempt makes one that takes so long and ends so.
 	attempt := func(f *fitness, took time.Duration, ok bool) {
-		end := f.begin("w")
+		end := f.begin("acme", "w")
 		time.Sleep(took) //nolint:forbidigo // the clock of a synctest bubble
 		end(map[bool]webhook.Outcome{true: {Kind: webhook.Delivered}, false: answered}[ok])
 	}
@@ -51,10 +51,10 @@ func TestFitness(t *testing.T) {
 			}
 		}, true},
 		{"in flight for long", func(f *fitness) {
-			f.begin("w")
+			f.begin("acme", "w")
 			time.Sleep(slowAfter + time.Millisecond) //nolint:forbidigo // the clock of a synctest bubble
 		}, false},
-		{"in flight for a moment", func(f *fitness) { f.begin("w") }, true},
+		{"in flight for a moment", func(f *fitness) { f.begin("acme", "w") }, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -71,9 +71,9 @@ func TestFitness(t *testing.T) {
 func TestFitnessForgetsIdleWebhooksWhenThereAreTooMany(t *testing.T) {
 	t.Parallel()
 	f := newFitness(time.Now)
-	f.begin("busy")
+	f.begin("acme", "busy")
 	for i := range fitnessKept + 10 {
-		f.begin(fmt.Sprint(i))(answered)
+		f.begin("acme", fmt.Sprint(i))(answered)
 	}
 	require.LessOrEqual(t, len(f.webhooks), fitnessKept)
 	require.Contains(t, f.webhooks, "busy")
@@ -83,13 +83,13 @@ func TestManyPostsWithoutAnyAnswerHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFitness(time.Now)
-		end := f.begin("slow")
+		end := f.begin("acme", "slow")
 		for range hangingPosts {
-			f.begin("slow")
-			f.begin("silent")
+			f.begin("acme", "slow")
+			f.begin("acme", "silent")
 		}
 		for range hangingPosts - 1 {
-			f.begin("few")
+			f.begin("acme", "few")
 		}
 		require.False(t, f.hangs("silent"), "they have only begun")
 		time.Sleep(hangingFor + time.Millisecond) //nolint:forbidigo // the clock of the bubble
@@ -101,4 +101,32 @@ func TestManyPostsWithoutAnyAnswerHang(t *testing.T) {
 		time.Sleep(hangingFor) //nolint:forbidigo // the clock of the bubble
 		require.True(t, f.hangs("slow"), "it has stopped to answer")
 	})
+}
+
+// A tenant with many webhooks that do not answer has few POSTs in flight to each,
+// those that do answer apart.
+func TestATenantOfSilentWebhooksIsCrowded(t *testing.T) {
+	t.Parallel()
+	c := &clock{at: time.Now()}
+	f := newFitness(c.now)
+	var ends []func(webhook.Outcome)
+	for i := range unansweredOfTenant / 4 {
+		for range 4 {
+			ends = append(ends, f.begin("acme", fmt.Sprint("silent", i)))
+		}
+	}
+	f.begin("acme", "one")
+	require.True(t, f.crowded("acme", "silent7"))
+	require.False(t, f.crowded("acme", "one"), "it may have another")
+	require.False(t, f.crowded("acme", "new"))
+	f.begin("zeta", "hers")
+	f.begin("zeta", "hers")
+	require.False(t, f.crowded("zeta", "hers"), "another tenant has its own")
+
+	ends[0](webhook.Outcome{Kind: webhook.Retry, Reason: webhook.ReasonServerError})
+	require.False(t, f.crowded("acme", "silent0"), "it has answered")
+	for _, end := range ends[1:] {
+		end(webhook.Outcome{Kind: webhook.Retry, Reason: webhook.ReasonTimeout})
+	}
+	require.Equal(t, map[string]int{"acme": 1, "zeta": 2}, f.unanswered)
 }

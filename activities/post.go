@@ -33,7 +33,7 @@ func (a *Activities) post(ctx context.Context, t *try, permit permit) (standing,
 		result = unrenderable(err, a.now())
 	} else {
 		failpoint.Here(failpoint.BeforePost)
-		end := a.fitness.begin(t.due.Webhook.ID)
+		end := a.fitness.begin(t.due.Webhook.Tenant, t.due.Webhook.ID)
 		// A POST ends by its own timeout alone. That Temporal cannot be reached, or
 		// that a person wants the next attempt now, is no reason to cut it: the
 		// receiver may have acted on it, and we would not know.

@@ -73,11 +73,14 @@ func (t *turns) roundDown(wait time.Duration) time.Duration {
 // its exact time by the ledger; before a webhook that hangs it is rounded up.
 func (t *turns) turn(tenant, webhookID string) time.Duration {
 	wait := t.breakers.wait(webhookID)
-	if t.fitness.crowded(webhookID) {
+	if t.fitness.crowded(tenant, webhookID) {
 		wait = max(wait, turnStep)
 	}
-	if wait > 0 || t.durable.full(webhookID) || t.durableTenants.full(tenant) {
-		return t.roundUp(t.places.next(webhookID, wait))
+	if wait > 0 {
+		return t.roundUp(t.silentPlace(tenant, webhookID, wait))
+	}
+	if t.durable.full(webhookID) || t.durableTenants.full(tenant) {
+		return t.roundUp(t.places.next(webhookID, 0))
 	}
 	limit := t.limits[webhookID]
 	if limit == 0 {

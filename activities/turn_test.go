@@ -14,7 +14,7 @@ import (
 // newLineUp returns what gives turns, with a lane of four places a webhook.
 func newLineUp() (*clock, *turns) {
 	c, p := newLine()
-	a := &Activities{spread: func() float64 { return 0 }, places: p, fitness: newFitness(c.now), breakers: newBreakers(c.now), durable: newSlots(4, 0), durableTenants: newSlots(6, 0), fastCalls: newSlots(2, 0), tenantPlaces: p}
+	a := &Activities{spread: func() float64 { return 0 }, places: p, silentTenants: newPlaces(c.now, func() float64 { return 0.5 }, asksPerSecond), fitness: newFitness(c.now), breakers: newBreakers(c.now), durable: newSlots(4, 0), durableTenants: newSlots(6, 0), fastCalls: newSlots(2, 0), tenantPlaces: p}
 	return c, a.newTurns()
 }
 
@@ -101,7 +101,7 @@ func TestTurnsBeforeAWebhookThatHasAnsweredNothingYet(t *testing.T) {
 	var ends []func(webhook.Outcome)
 	for range unansweredPosts {
 		require.Zero(t, turns.turn("acme", "w"))
-		ends = append(ends, turns.fitness.begin("w"))
+		ends = append(ends, turns.fitness.begin("acme", "w"))
 	}
 	require.Equal(t, turnStep, turns.turn("acme", "w"))
 	ends[0](webhook.Outcome{Kind: webhook.Delivered})

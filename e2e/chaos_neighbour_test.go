@@ -29,7 +29,7 @@ func neighbourExperiments() []struct {
 	}{
 		{"300 events of a neighbour wait for a worker, 20 of ours behind them", backlogAtStart},
 		{"a neighbour whose receiver never answers, 30/s beside 30/s", hangingNeighbour},
-		{"a neighbour with 60 webhooks whose receivers never answer, 60/s beside 30/s", manyHangingWebhooks},
+		{"a neighbour with 60 webhooks whose receivers never answer, 30/s beside 30/s", manyHangingWebhooks},
 		{fmt.Sprintf("a neighbour with a backlog of %d events", *backlog), backloggedNeighbour},
 	}
 }
@@ -101,7 +101,7 @@ func manyHangingWebhooks(x *experiment) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		tick := time.NewTicker(time.Second / webhooks)
+		tick := time.NewTicker(time.Second / perSecond)
 		defer tick.Stop()
 		for i := 0; ; i++ {
 			select {
@@ -112,7 +112,7 @@ func manyHangingWebhooks(x *experiment) {
 			}
 		}
 	}()
-	x.pause(15 * time.Second)
+	x.pause(waitingNeighbour * time.Second / perSecond) // its first POSTs end
 	loaded := time.Now()
 	au.load("order.paid", perSecond, 15*time.Second)
 	close(stop)
