@@ -40,16 +40,16 @@ func TestRunsHaveStepsOfTheirOwn(t *testing.T) {
 	_, all := newLineUp()
 	place := 0.0
 	all.spread = func() float64 { place += 0.2; return place - 0.2 }
-	for phase := range 5 * time.Second / time.Second {
+	for phase := time.Duration(0); phase < turnStep; phase += time.Second {
 		run := all.newTurns()
-		for wait := range 12 * time.Second / time.Second {
-			down, up := run.roundDown(wait*time.Second), run.roundUp(wait*time.Second)
-			require.True(t, down == 0 || down%turnStep == phase*time.Second, "%s", down)
-			require.Equal(t, phase*time.Second, up%turnStep)
-			require.LessOrEqual(t, down, wait*time.Second)
-			require.Less(t, wait*time.Second-down, turnStep)
-			require.GreaterOrEqual(t, up, wait*time.Second)
-			require.Less(t, up-wait*time.Second, turnStep)
+		for wait := time.Duration(0); wait < 12*time.Second; wait += time.Second {
+			down, up := run.roundDown(wait), run.roundUp(wait)
+			require.True(t, down == 0 || down%turnStep == phase, "%s", down)
+			require.Equal(t, phase, up%turnStep)
+			require.LessOrEqual(t, down, wait)
+			require.Less(t, wait-down, turnStep)
+			require.GreaterOrEqual(t, up, wait)
+			require.Less(t, up-wait, turnStep)
 		}
 	}
 }
