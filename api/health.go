@@ -13,9 +13,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// checkTimeout bounds one readiness check: a part that takes longer to say that
+// CheckTimeout bounds one readiness check: a part that takes longer to say that
 // it is well is not well.
-const checkTimeout = 2 * time.Second
+const CheckTimeout = 2 * time.Second
 
 // Check is one part that has to work before this process should get requests.
 // Run returns nil when it does; it must heed its context.
@@ -44,7 +44,7 @@ func (h *health) live(c *gin.Context) error {
 
 // ready says whether every part works, and names those that do not.
 func (h *health) ready(c *gin.Context) error {
-	failures := h.run(c.Request.Context())
+	failures := RunChecks(c.Request.Context(), h.checks)
 	checks := map[string]string{}
 	var failed []string
 	for i, check := range h.checks {
@@ -60,13 +60,14 @@ func (h *health) ready(c *gin.Context) error {
 	return respond(c, http.StatusOK, statusBody{Status: "ready", Checks: checks})
 }
 
-// run asks all checks side by side.
-func (h *health) run(ctx context.Context) []error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+// RunChecks makes all checks side by side, so that none is given what another left
+// of the time, and returns what each came to.
+func RunChecks(ctx context.Context, checks []Check) []error {
+	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
 	defer cancel()
-	failures := make([]error, len(h.checks))
+	failures := make([]error, len(checks))
 	var running sync.WaitGroup
-	for i, check := range h.checks {
+	for i, check := range checks {
 		running.Go(func() { failures[i] = check.Run(ctx) })
 	}
 	running.Wait()

@@ -68,7 +68,7 @@ func (s *benchStage) stopServing() error {
 }
 
 func (s *benchStage) awaitReady(ctx context.Context, base string) error {
-	probe := &http.Client{Timeout: checkTimeout}
+	probe := &http.Client{Timeout: api.CheckTimeout}
 	return poll(ctx, benchReady, func() (bool, error) {
 		select {
 		case <-s.serving.ended:

@@ -3,34 +3,14 @@ package main
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"posthaste/api"
 )
 
-const (
-	// checkTimeout bounds one readiness check: a part that takes longer to say
-	// that it is well is not well.
-	checkTimeout = 2 * time.Second
-	// checkEvery is how often a process makes its checks by itself. It is above
-	// checkTimeout, so that no round waits for the one before.
-	checkEvery = 5 * time.Second
-)
-
-// askAll makes all checks side by side, so that none is given what another left
-// of the time, and returns what each came to.
-func askAll(ctx context.Context, checks []api.Check) []error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	failures := make([]error, len(checks))
-	var asked sync.WaitGroup
-	for i, check := range checks {
-		asked.Go(func() { failures[i] = check.Run(ctx) })
-	}
-	asked.Wait()
-	return failures
-}
+// checkEvery is how often a process makes its checks by itself. It is above
+// api.CheckTimeout, so that no round waits for the one before.
+const checkEvery = 5 * time.Second
 
 // checkWatch makes the checks on a timer, so that the metrics tell of an outage,
 // and of its end, whether or not anybody asks GET /readyz, and no scrape waits
@@ -56,7 +36,7 @@ func (w *checkWatch) run(ctx context.Context) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
-		failures := askAll(ctx, w.checks)
+		failures := api.RunChecks(ctx, w.checks)
 		if ctx.Err() != nil {
 			return // what was cut off has not failed
 		}

@@ -47,7 +47,7 @@ func TestChecksAreMadeOnATimer(t *testing.T) {
 		go func() { defer close(done); watch.run(ctx) }()
 		awaitChecks := func(database, temporal string) {
 			t.Helper()
-			<-time.After(checkEvery + checkTimeout)
+			<-time.After(checkEvery + api.CheckTimeout)
 			synctest.Wait()
 			require.Subset(t, scrapeHandler(t, m.handler(slog.New(slog.DiscardHandler))), []string{
 				`posthaste_check_failing{check="database"} ` + database, `posthaste_check_failing{check="temporal"} ` + temporal,
@@ -63,12 +63,12 @@ func TestChecksAreMadeOnATimer(t *testing.T) {
 		hangs.Store(false)
 		broken.Store(false)
 		awaitChecks("0", "0")
-		require.EqualValues(t, 1+4*(checkEvery+checkTimeout)/checkEvery, asked.Load())
+		require.EqualValues(t, 1+4*(checkEvery+api.CheckTimeout)/checkEvery, asked.Load())
 		require.Equal(t, 2, strings.Count(lines.String(), `msg="not ready"`), lines.String())
 		require.Equal(t, 2, strings.Count(lines.String(), `msg="ready again"`), lines.String())
 
 		hangs.Store(true)
-		<-time.After(checkTimeout + time.Second) // into the round that begins at 30 s
+		<-time.After(api.CheckTimeout + time.Second) // into the round that begins at 30 s
 		synctest.Wait()
 		cancel()
 		<-done

@@ -86,7 +86,7 @@ func probes(checks []api.Check, metrics http.Handler, logger *slog.Logger) http.
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		status, results := http.StatusOK, map[string]string{}
-		failures := askAll(r.Context(), checks)
+		failures := api.RunChecks(r.Context(), checks)
 		for i, check := range checks {
 			results[check.Name] = "ok"
 			if failures[i] != nil {
