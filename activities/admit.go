@@ -155,7 +155,7 @@ func (a *Activities) pace(ctx context.Context, due models.Due, perSecond int) (t
 	if err != nil {
 		return 0, err
 	}
-	wait := slot.Sub(a.now())
+	wait := slot.Sub(a.store.Now())
 	if wait <= 0 {
 		return 0, nil
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // earlyTolerance is how early an attempt may be: clocks of the Temporal server
-// and of a worker differ, and a second wait costs two writes.
+// and of the ledger differ, and a second wait costs two writes.
 const earlyTolerance = 250 * time.Millisecond
 
 // attempt makes one attempt of a delivery if one is due: check that the webhook
@@ -34,7 +34,7 @@ func (a *Activities) attempt(ctx context.Context, j job) (standing, error) {
 	if due.Delivery.State == models.StateSending {
 		return a.lose(ctx, due)
 	}
-	if wait := early(due.Delivery, a.now()); wait > 0 && !j.now {
+	if wait := early(due.Delivery, a.store.Now()); wait > 0 && !j.now {
 		why := fmt.Sprintf("attempt %d failed (%s); waits for the next", due.Delivery.Attempts, due.Delivery.Reason)
 		return deferred(due.Delivery, wait, why), nil
 	}
@@ -88,7 +88,7 @@ func (a *Activities) prepare(due models.Due, event webhook.Event) (*try, error) 
 	if err != nil {
 		return nil, fmt.Errorf("provider of webhook %s: %w", due.Webhook.ID, err)
 	}
-	subscription, err := subscriptionOf(&due.Webhook, a.now())
+	subscription, err := subscriptionOf(&due.Webhook, a.store.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func (a *Activities) judge(t *try, result send.Result) verdict {
 	return decide(decision{
 		outcome: result.Outcome, policy: t.policy, gone: t.profile.Gone(),
 		failed: t.due.Delivery.Attempts - t.due.Delivery.RoundStart + 1,
-		test:   t.due.Delivery.Test, now: a.now(), spread: a.spread(),
+		test:   t.due.Delivery.Test, now: a.store.Now(), spread: a.spread(),
 	})
 }
 
@@ -84,7 +84,7 @@ func (a *Activities) settle(ctx context.Context, t *try, s sent) (standing, erro
 	after, err := a.record(ctx, t.due.Delivery, record)
 	after.StatusCode, after.detail = result.Outcome.StatusCode, result.Outcome.Detail
 	if verdict.next != nil {
-		after.next = verdict.next.Sub(a.now())
+		after.next = verdict.next.Sub(a.store.Now())
 	}
 	return after, err
 }

@@ -82,6 +82,7 @@ type PageInput struct {
 	Tenant  string `json:"tenant"`
 	EventID string `json:"eventId"`
 	After   string `json:"after"`
+	GivenUp bool   `json:"givenUp,omitempty"` // its deliveries are cancelled before any is sent
 }
 
 // PageResult is one page of an event's deliveries.

@@ -7,10 +7,12 @@ import (
 	"posthaste/webhook"
 )
 
-// attemptDetailBody is one attempt in full: what was sent and what came back.
+// attemptDetailBody is one attempt in full: what was sent and what came back,
+// unless there was no room for it.
 type attemptDetailBody struct {
 	attemptBody
 	Detail   *string      `json:"detail"`
+	Omitted  bool         `json:"omitted"`
 	Request  requestBody  `json:"request"`
 	Response responseBody `json:"response"`
 }
@@ -38,6 +40,7 @@ func showAttemptDetail(a models.Attempt) attemptDetailBody {
 	return attemptDetailBody{
 		attemptBody: showAttempt(a),
 		Detail:      optionalText(a.Detail),
+		Omitted:     a.Omitted,
 		Request:     requestBody{URL: a.RequestURL, Headers: showHeaders(a.RequestHeaders), Body: bodyText(a.RequestBody)},
 		Response: responseBody{
 			Headers: showHeaders(a.ResponseHeaders), Body: bodyText(a.ResponseBody), Truncated: a.ResponseTruncated,

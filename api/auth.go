@@ -60,6 +60,7 @@ func authorise(kind auth, authenticators []authenticator) func(*gin.Context) err
 		c.Set(keyTenant, who.Tenant)
 		c.Set(keyAPIKey, who.Key)
 		c.Set(keySubject, who.Subject)
+		c.Set(keyOperator, who.Admin)
 		if kind == authToken && who.Key != "" {
 			return errs.New(errs.Forbidden, "This needs a token: API keys cannot make or revoke API keys")
 		}
@@ -88,6 +89,9 @@ func identify(ctx context.Context, header http.Header, authenticators []authenti
 // tenantOf returns the caller's tenant. Behind a public route there is none, and
 // the empty name owns nothing.
 func tenantOf(c *gin.Context) string { return c.GetString(keyTenant) }
+
+// isOperator tells whether the caller's credential has scope admin.
+func isOperator(c *gin.Context) bool { return c.GetBool(keyOperator) }
 
 // actorOf returns who calls, as the audit log names them.
 func actorOf(c *gin.Context) models.Actor {

@@ -21,6 +21,7 @@ type deliveryStore interface {
 	// errs.Conflict when a worker is still at it.
 	Lose(ctx context.Context, delivery models.Delivery, reason string) (models.Delivery, error)
 	Delivery(ctx context.Context, tenant, id string) (models.Delivery, []models.Attempt, error)
+	DeliveryAttempt(ctx context.Context, tenant, id string, number int) (models.Delivery, models.Attempt, error)
 	Webhook(ctx context.Context, tenant, id string) (models.Webhook, error)
 	// WebhookDeliveries lists them, the newest first; a page may be short.
 	WebhookDeliveries(ctx context.Context, filter models.DeliveryFilter) (models.Page[models.Delivery], error)
@@ -64,7 +65,7 @@ type deliveryBody struct {
 	SettledAt     *timestamp   `json:"settledAt"`
 }
 
-// deliveryDetailBody is one delivery with every attempt, oldest first.
+// deliveryDetailBody is one delivery with its attempts, oldest first.
 type deliveryDetailBody struct {
 	deliveryBody
 	Attempts []attemptDetailBody `json:"attempts"`
@@ -88,12 +89,21 @@ func showDeliveries(items []models.Delivery) []deliveryBody {
 	return list
 }
 
+// get answers with the delivery and its attempts, or with the one asked for.
 func (h *deliveries) get(c *gin.Context) error {
 	id, err := pathID(c, "delivery")
 	if err != nil {
 		return err
 	}
-	found, attempts, err := h.store.Delivery(c.Request.Context(), tenantOf(c), id)
+	q, err := readQuery(c)
+	if err != nil {
+		return err
+	}
+	number := q.number("attempt")
+	if err := q.done(); err != nil {
+		return err
+	}
+	found, attempts, err := h.read(c.Request.Context(), tenantOf(c), id, number)
 	if err != nil {
 		return err
 	}
@@ -102,6 +112,15 @@ func (h *deliveries) get(c *gin.Context) error {
 		shown.Attempts[i] = showAttemptDetail(attempt)
 	}
 	return respond(c, http.StatusOK, shown)
+}
+
+// read returns a delivery with all of its attempts, or with that of the number.
+func (h *deliveries) read(ctx context.Context, tenant, id string, number int) (models.Delivery, []models.Attempt, error) {
+	if number == 0 {
+		return h.store.Delivery(ctx, tenant, id)
+	}
+	found, attempt, err := h.store.DeliveryAttempt(ctx, tenant, id, number)
+	return found, []models.Attempt{attempt}, err
 }
 
 // retryBody says that a retry is under way.

@@ -50,7 +50,7 @@ type eventDetailBody struct {
 	CustomData  webhook.JSON       `json:"customData"`
 	Attributes  webhook.Attributes `json:"attributes"`
 	WorkflowID  *string            `json:"workflowId"`
-	TemporalURL *string            `json:"temporalUrl"`
+	TemporalURL *string            `json:"temporalUrl"` // for operators (workflowFor)
 	Deliveries  []deliveryBody     `json:"deliveries"`
 }
 
@@ -114,9 +114,19 @@ func (h *events) get(c *gin.Context) error {
 		Data:       event.Data,
 		CustomData: event.CustomData,
 		Attributes: attributesOf(event),
-		WorkflowID: optionalText(event.WorkflowID), TemporalURL: h.links.workflow(event.WorkflowID),
+		WorkflowID: optionalText(event.WorkflowID), TemporalURL: h.workflowFor(c, event.WorkflowID),
 		Deliveries: showDeliveries(page.Items),
 	})
+}
+
+// workflowFor is where an operator finds the workflow. For everybody else there
+// is no link, as in the dashboard: the address is internal, and Temporal Web UI is
+// no place of tenants.
+func (h *events) workflowFor(c *gin.Context, workflowID string) *string {
+	if !isOperator(c) {
+		return nil
+	}
+	return h.links.workflow(workflowID)
 }
 
 // temporalLinks makes links into Temporal Web UI.

@@ -35,7 +35,8 @@ var byTest = models.Actor{Kind: models.ActorToken, Name: "seed", RequestID: "req
 // seed gives the tenant a webhook that received two events, one delivered and
 // one waiting for its second attempt, and an API key, and a neighbour who has the
 // same. Ids: {webhook} {event} {delivery} {attempt} {waiting} {key} {key.text}, and
-// {other.webhook} … of the neighbour. {admin} is a token of an operator.
+// {other.webhook} … of the neighbour. {admin} is a token of an operator, {operator}
+// one of an operator in the tenant itself.
 func (w *world) seed(t *testing.T) {
 	t.Helper()
 	for _, who := range []string{"", "other."} {
@@ -56,6 +57,9 @@ func (w *world) seed(t *testing.T) {
 	admin, err := MintToken(TokenRules{Secret: testSecret}, Grant{Tenant: "operators", Admin: true, TTL: time.Hour}, testNow)
 	require.NoError(t, err)
 	w.ids["admin"] = admin
+	operator, err := MintToken(TokenRules{Secret: testSecret}, Grant{Tenant: w.tenant, Admin: true, TTL: time.Hour}, testNow)
+	require.NoError(t, err)
+	w.ids["operator"] = operator
 	w.ids["tenant"] = w.tenant
 	w.ids["missing"] = "0197214e-8a1c-7cc2-9f0e-7a1b5d2c9e44"
 	w.ids["fingerprint"] = w.fingerprint(t)

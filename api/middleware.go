@@ -20,6 +20,7 @@ const (
 	keyTenant    = "posthaste.tenant"
 	keyAPIKey    = "posthaste.apiKey"
 	keySubject   = "posthaste.subject"
+	keyOperator  = "posthaste.operator"
 	keyError     = "posthaste.error"
 )
 

@@ -36,6 +36,14 @@ func TestUnknownFiltersAreRefused(t *testing.T) {
 				require.Equal(t, http.StatusOK, b.get(t, test.path+"?"+test.name+"="+good).status, "%s?%s=%s", test.path, test.name, good)
 			}
 		}
+		for _, name := range []string{"since", "until"} {
+			for _, never := range []string{"0000-01-01T00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"} {
+				got := b.get(t, hook+"/attempts?"+url.Values{name: {never}}.Encode())
+				require.Equal(t, http.StatusBadRequest, got.status, "%s=%s", name, never)
+				require.Contains(t, got.body, "<code>"+name+"</code> must be a time")
+			}
+		}
+		require.Len(t, rowsOf(b.get(t, hook+"/attempts?since=1960-05-30T10:00&until=9999-12-31T23:59")), 2)
 		// One answer names all that is wrong.
 		got := b.get(t, hook+"/attempts?within=junk&since=yesterday&result=junk")
 		for _, name := range []string{"within", "since", "result"} {

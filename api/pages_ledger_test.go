@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"fmt"
 	"html"
 	"net/http"
@@ -64,6 +63,30 @@ func TestDeliveryPageShowsTheAttemptAskedFor(t *testing.T) {
 		first := b.get(t, path+"?attempt=1").body
 		require.Contains(t, first, "Service Unavailable")
 		require.Contains(t, first, `?attempt=1" aria-current`)
+	})
+}
+
+func TestDeliveryPageShowsAnAttemptThatThereWasNoRoomFor(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		addLongAttempts(4)(t, w)
+		shown := signedIn(t, w).get(t, "/deliveries/"+w.ids["waiting"]+"?attempt=2").body
+		require.Contains(t, shown, `?attempt=2" aria-current`)
+		require.Contains(t, html.UnescapeString(shown), "<html>xxx")
+	})
+}
+
+// TestDeliveryPageTellsOfARoundThatCameToNothing sends a delivery again whose
+// webhook is paused before that happens.
+func TestDeliveryPageTellsOfARoundThatCameToNothing(t *testing.T) {
+	t.Parallel()
+	onPages(t, func(t *testing.T, w *world) {
+		d, err := w.store.Reopen(t.Context(), w.tenant, w.ids["delivery"], "resend/1")
+		require.NoError(t, err)
+		require.NoError(t, w.store.Record(t.Context(), models.Record{Delivery: d, Step: models.StepSkip, Reason: "webhook_paused"}))
+		shown := signedIn(t, w).get(t, "/deliveries/"+w.ids["delivery"]).body
+		require.Contains(t, shown, `badge good">delivered<`)
+		require.Contains(t, shown, "It was to be sent again, but its webhook was not active then.")
 	})
 }
 
@@ -203,49 +226,6 @@ func TestWorkflowIsLinkedForOperators(t *testing.T) {
 	})
 }
 
-func TestSendEventByForm(t *testing.T) {
-	t.Parallel()
-	onPages(t, func(t *testing.T, w *world) {
-		b := signedIn(t, w)
-		shown := b.get(t, "/events/new?type=order.paid")
-		require.Contains(t, html.UnescapeString(shown.body), `"orderId": "ord_2718"`)
-		fields := url.Values{
-			"provider": {"standard"}, "type": {"order.paid"}, "source": {"api"}, "data": {`{"n":1.00,"html":"<b>","big":1234567890123}`},
-			"attributes": {`{"listIds":["7"]}`}, "customData": {""}, "occurredAt": {"2026-05-30T10:00:00Z"},
-		}
-		sent := b.post(t, "/events", fields)
-		require.Equal(t, http.StatusSeeOther, sent.status, sent.body)
-		require.Contains(t, b.follow(t, sent).body, "On its way", "the workflow has not written it down yet")
-		require.Len(t, w.starter.events, 1)
-		event := w.starter.events[0]
-		require.JSONEq(t, `{"n":1.00,"html":"<b>","big":1234567890123}`, string(event.Data))
-		require.Contains(t, string(event.Data), "1234567890123")
-		require.Equal(t, []string{"7"}, event.Attributes.ListIDs)
-		require.Equal(t, w.tenant, event.Tenant)
-
-		fields.Set("data", "{\n\"n\": }")
-		refused := b.post(t, "/events", fields)
-		require.Equal(t, http.StatusUnprocessableEntity, refused.status)
-		require.Contains(t, refused.body, "in line 2")
-		fields["data"], fields["type"], fields["attributes"] = []string{`{"a":1,"a":2}`}, []string{"no good"}, []string{`{"what":1}`}
-		refused = b.post(t, "/events", fields)
-		require.Equal(t, http.StatusUnprocessableEntity, refused.status)
-		told := w.send(t, "POST", "/api/events", `{"provider":"standard","type":"no good","source":"api","data":{"a":1,"a":2},"attributes":{"what":1},"occurredAt":"2026-05-30T10:00:00Z"}`, nil)
-		var envelope struct{ Errors map[string]string }
-		require.NoError(t, json.Unmarshal([]byte(told.body), &envelope))
-		require.NotEmpty(t, envelope.Errors)
-		for field, fault := range envelope.Errors {
-			require.Contains(t, html.UnescapeString(refused.body), fault[1:], field)
-		}
-		require.Len(t, w.starter.events, 1)
-
-		like := b.get(t, "/events/new?like="+w.ids["event"])
-		require.Contains(t, html.UnescapeString(like.body), `"html": "<b>&</b>"`)
-		require.Equal(t, http.StatusNotFound, b.get(t, "/events/new?like="+w.ids["other.event"]).status)
-		require.Equal(t, http.StatusBadRequest, b.get(t, "/events/new?provider=nobody").status)
-	})
-}
-
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
 	onPages(t, func(t *testing.T, w *world) {
@@ -308,49 +288,5 @@ func TestOverviewFindsTroubleBehindManyWebhooks(t *testing.T) {
 			require.Equal(t, 1, strings.Count(found, name), name)
 		}
 		require.Equal(t, 3, strings.Count(found, `class="row-link"`))
-	})
-}
-
-func TestReplayByForm(t *testing.T) {
-	t.Parallel()
-	onPages(t, func(t *testing.T, w *world) {
-		settleSeeded(t, w)
-		b, path := signedIn(t, w), "/webhooks/"+w.ids["webhook"]+"/replays"
-		b.get(t, path)
-		fields := url.Values{"since": {"2020-01-01T00:00"}, "until": {"2036-01-01T00:00"}, "status": {"undelivered"}, "perSecond": {"5"}, "do": {"preview"}}
-		got := b.post(t, path, fields)
-		require.Equal(t, http.StatusOK, got.status, got.body)
-		require.Contains(t, got.body, "<strong>1 delivery</strong> again, in about 1 second.</p>")
-		require.Empty(t, w.starter.replays)
-		fields.Set("do", "start")
-		got = b.follow(t, b.post(t, path, fields))
-		require.Contains(t, got.body, "The replay has begun.")
-		require.Contains(t, got.body, "0 of 1 delivery settled")
-		require.Len(t, w.starter.replays, 1)
-		in := w.starter.replays[0]
-		require.Equal(t, []any{models.ReplayUndelivered, 5}, []any{in.Status, in.PerSecond})
-		require.Contains(t, b.get(t, path).body, "/replays/"+in.ID)
-		require.Contains(t, b.follow(t, b.post(t, "/replays/"+in.ID+"/cancel", nil)).body, "is being cancelled")
-		require.Equal(t, []string{"run-" + in.ID}, w.starter.ended)
-
-		fields["perSecond"], fields["since"] = []string{"1000"}, []string{"soon"}
-		got = b.post(t, path, fields)
-		require.Equal(t, http.StatusUnprocessableEntity, got.status)
-		require.Contains(t, got.body, "Must be between 1 and 100.")
-		require.Contains(t, got.body, "Must be an RFC 3339 time")
-		setSeededStatus(models.StatusPaused, "")(t, w)
-		require.Contains(t, b.get(t, path).body, "The webhook is paused, so nothing can be sent to it.")
-	})
-}
-
-func TestReplaysAreTheTenantsOwn(t *testing.T) {
-	t.Parallel()
-	onPages(t, func(t *testing.T, w *world) {
-		addReplay(models.ReplayStopped)(t, w)
-		b := signedIn(t, w)
-		require.Contains(t, b.get(t, "/replays/"+w.ids["replay"]).body, "the webhook is paused")
-		require.Equal(t, http.StatusNotFound, b.get(t, "/replays/"+w.ids["other.replay"]).status)
-		require.Equal(t, http.StatusNotFound, b.post(t, "/replays/"+w.ids["other.replay"]+"/cancel", nil).status)
-		require.Contains(t, b.follow(t, b.post(t, "/replays/"+w.ids["replay"]+"/cancel", nil)).body, "The replay has ended: it is stopped.")
 	})
 }

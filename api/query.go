@@ -87,18 +87,19 @@ func (q *query) flag(name string) *bool {
 	return &value
 }
 
-// time returns an RFC 3339 time in UTC; nil when absent.
+// time returns an RFC 3339 time in UTC; nil when absent. The databases write
+// the years 1 to 9999 in one way, and compare no others.
 func (q *query) time(name string) *time.Time {
 	text := q.text(name)
 	if text == "" {
 		return nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	at = at.UTC()
+	if err != nil || at.Year() < 1 || at.Year() > 9999 {
 		q.faults[name] = wantTime
 		return nil
 	}
-	at = at.UTC()
 	return &at
 }
 
@@ -127,6 +128,20 @@ func (q *query) limit(otherwise int) int {
 		return otherwise
 	}
 	return limit
+}
+
+// number returns a number that counts from 1; 0 when absent.
+func (q *query) number(name string) int {
+	text := q.text(name)
+	if text == "" {
+		return 0
+	}
+	number, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || number < 1 {
+		q.faults[name] = "must be a whole number from 1 on"
+		return 0
+	}
+	return int(number)
 }
 
 // cursor returns the opaque position; the store tells a good one from a bad one.

@@ -190,7 +190,6 @@ func (h *replays) read(body *object, tenant, webhookID, key string) (workflows.R
 	in := workflows.ReplayInput{
 		Tenant: tenant, WebhookID: webhookID, Until: now.Truncate(time.Millisecond), AskedAt: now,
 	}
-	body.require("since")
 	body.text("since", maxNameChars, &since)
 	body.text("until", maxNameChars, &until)
 	body.text("status", maxNameChars, &in.Status)
@@ -202,7 +201,9 @@ func (h *replays) read(body *object, tenant, webhookID, key string) (workflows.R
 	if !body.has("perSecond") {
 		in.PerSecond = defaultReplayRate
 	}
-	if since != "" {
+	if since == "" {
+		body.fault("since", "is required") // a replay of all there ever was says so
+	} else {
 		in.Since = readTime(body, "since", since)
 	}
 	if until != "" {

@@ -179,7 +179,7 @@ func eventRefusals() []scenario {
 		{"an unknown type", `{"type":"message.lost","provider":"actiwapi","data":{}}`, `"errors":{"type":`},
 		{"a type with a space", `{"type":"a b","data":{}}`, `"errors":{"type":`},
 		{"a type of a number", `{"type":5,"data":{}}`, `"type":"must be a string"`},
-		{"an unknown provider", `{"type":"a","provider":"nobody","data":{}}`, `"errors":{"provider":`},
+		{"an unknown provider", `{"type":"a","provider":"nobody","data":{}}`, `"errors":{"provider":"must be one of standard, `},
 		{"an unknown source", `{"type":"a","source":"moon","data":{}}`, `"errors":{"source":`},
 		{"an unknown field", `{"type":"a","data":{},"tenant":"other"}`, `"tenant":"is not a known field"`},
 		{"an unknown attribute", `{"type":"a","data":{},"attributes":{"list":"1"}}`, `"attributes.list":"is not a known field"`},
@@ -298,17 +298,25 @@ func readingScenarios() []scenario {
 		{name: "list events of a type", url: "/api/events?type=user.created", status: 200, want: []string{`"data":[]`}},
 		{name: "list events of a time", url: "/api/events?since=2026-05-30T10:00:02Z&until=2026-05-30T10:00:03Z&provider=standard", status: 200, mustNot: []string{"{event}"}, want: []string{`"acceptedAt":"2026-05-30T10:00:02.000Z"`}},
 		{name: "list events by pages", url: "/api/events?limit=1", status: 200, after: followPages("/api/events?limit=1", 2)},
+		{name: "list events since the year 0", url: "/api/events?since=0001-01-01T00:00:00%2B14:00", status: 400, want: []string{`"errors":{"since":`}},
 		{name: "list events since no time", url: "/api/events?since=yesterday", status: 400, want: []string{`"errors":{"since":`}},
 		{name: "list events of a span that ends before it begins", url: "/api/events?since=2026-05-30T10:00:03Z&until=2026-05-30T10:00:02Z", status: 400, want: []string{`"errors":{"until":"must not be before since"`}},
 		{name: "list events from a bad cursor", url: "/api/events?cursor=AAAA", status: 400, want: []string{`"errors":{"cursor":`}},
 		{
-			name: "one event with its deliveries", url: "/api/events/{event}", status: 200,
+			name: "one event with its deliveries", url: "/api/events/{event}", status: 200, mustNot: []string{"127.0.0.1:8233"},
 			want: []string{
 				`"data":{"html":"<b>&</b>","line":"` + "\u2028" + `","n":1}`, `"customData":null`, `"attributes":{"listIds":["7"]}`,
-				`"workflowId":"event/{tenant}/{event}"`,
-				`"temporalUrl":"http://127.0.0.1:8233/namespaces/default/workflows/event%2F{tenant}%2F{event}"`,
+				`"workflowId":"event/{tenant}/{event}","temporalUrl":null`,
 				`"deliveries":[{"id":"{delivery}"`, `"state":"delivered"`, `"host":"hooks.acme.dev"`, `"pagination":{"limit":100,"nextCursor":null}`,
 			},
+		},
+		{
+			name: "one event for an operator", url: "/api/events/{event}", headers: map[string]string{"Authorization": "Bearer {operator}"}, status: 200,
+			want: []string{`"temporalUrl":"http://127.0.0.1:8233/namespaces/default/workflows/event%2F{tenant}%2F{event}"`},
+		},
+		{
+			name: "one event by key", url: "/api/events/{event}", headers: map[string]string{"Authorization": "-", "X-API-Key": "{key.text}"}, status: 200,
+			want: []string{`"temporalUrl":null`}, mustNot: []string{"127.0.0.1:8233"},
 		},
 		{name: "deliveries of an event by pages", url: "/api/events/{event}?limit=1", status: 200, after: func(t *testing.T, _ *world, got answer) {
 			t.Helper()
@@ -335,6 +343,12 @@ func historyScenarios() []scenario {
 		{name: "history of successes of an event type", url: history + "?success=true&event=order.paid", status: 200, mustNot: []string{`"statusCode":503`}, want: []string{"{attempt}"}},
 		{name: "history of another event type", url: history + "?event=user.created", status: 200, want: []string{`"data":[]`}},
 		{name: "history of another time", url: history + "?since=2026-05-31T00:00:00Z", status: 200, want: []string{`"data":[]`}},
+		{name: "history since before the ids begin", url: history + "?since=1960-05-30T10:00:00Z", status: 200, want: []string{"{attempt}", `"statusCode":503`}},
+		{name: "history since the epoch", url: history + "?since=1970-01-01T00:00:00Z&until=9999-12-31T23:59:59Z", status: 200, want: []string{"{attempt}", `"statusCode":503`}},
+		{name: "history until before the ids begin", url: history + "?until=1960-05-30T10:00:00Z", status: 200, want: []string{`"data":[]`}},
+		{name: "history since the last year", url: history + "?since=9999-01-01T00:00:00Z", status: 200, want: []string{`"data":[]`}},
+		{name: "history since the year 0", url: history + "?since=0000-01-01T00:00:00Z", status: 400, want: []string{`"errors":{"since":"must be an RFC 3339 time`}},
+		{name: "history until the year 10000", url: history + "?until=9999-12-31T23:59:59-14:00", status: 400, want: []string{`"errors":{"until":"must be an RFC 3339 time`}},
 		{name: "history by pages", url: history + "?limit=1", status: 200, after: followPages(history+"?limit=1", 2)},
 		{name: "history from a bad cursor", url: history + "?cursor=eyJ", status: 400, want: []string{`"errors":{"cursor":`}},
 		{name: "history of neither", url: history + "?success=maybe", status: 400, want: []string{`"errors":{"success":`}},
@@ -462,6 +476,36 @@ func samplesPass(filtered int, sources ...webhook.Source) func(*testing.T, *worl
 	}
 }
 
+// addLongAttempts makes more attempts of the waiting delivery, that were answered
+// with a long page each.
+func addLongAttempts(count int) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		t.Helper()
+		for i := range count {
+			delivery, _, err := w.store.Delivery(t.Context(), w.tenant, w.ids["waiting"])
+			require.NoError(t, err)
+			at, status := testNow.Add(time.Duration(i+1)*time.Second), http.StatusBadGateway
+			require.NoError(t, w.store.Record(t.Context(), models.Record{Delivery: delivery, Step: models.StepFailRetry, Attempt: &models.Attempt{
+				ID: models.NewID(at), StatusCode: &status, StartedAt: at, RequestURL: "https://hooks.acme.dev/in",
+				ResponseBody: []byte("<html>" + strings.Repeat("x", 200<<10)),
+			}}))
+		}
+		w.ids["fingerprint"] = w.fingerprint(t)
+	}
+}
+
+// omitted tells of which attempts headers and bodies are left out.
+func omitted(t *testing.T, got answer) (list []bool) {
+	t.Helper()
+	for _, one := range got.data(t)["attempts"].([]any) {
+		attempt := one.(map[string]any)
+		list = append(list, attempt["omitted"].(bool))
+		body := attempt["response"].(map[string]any)["body"]
+		require.Equal(t, attempt["omitted"], body == "")
+	}
+	return list
+}
+
 func deliveryScenarios() []scenario {
 	retry := func(s scenario) scenario {
 		s.method = http.MethodPost
@@ -504,6 +548,24 @@ func deliveryScenarios() []scenario {
 		},
 		{name: "a delivery that waits", url: "/api/deliveries/{waiting}", status: 200, want: []string{`"state":"retrying"`, `"nextAttemptAt":"2026-05-30T11:00:00.000Z"`, `"settledAt":null`, `"detail":"the receiver answered 503"`}},
 		{name: "no such delivery", url: "/api/deliveries/{missing}", status: 404},
+		{
+			name: "a delivery with more than there is room for", url: "/api/deliveries/{waiting}", status: 200, arrange: addLongAttempts(4),
+			want: []string{`"attempt":1,`, `"attempt":5,`}, after: func(t *testing.T, _ *world, got answer) {
+				t.Helper()
+				require.Equal(t, []bool{true, true, true, false, false}, omitted(t, got))
+				require.Less(t, len(got.body), 1<<20+16<<10)
+			},
+		},
+		{
+			name: "an attempt that there was no room for", url: "/api/deliveries/{waiting}?attempt=3", status: 200, arrange: addLongAttempts(4),
+			want: []string{`"attemptCount":5`, `"attempt":3,`, `"body":"<html>`}, mustNot: []string{`"attempt":2,`, `"attempt":5,`}, after: func(t *testing.T, _ *world, got answer) {
+				t.Helper()
+				require.Equal(t, []bool{false}, omitted(t, got))
+			},
+		},
+		{name: "an attempt that was not made", url: "/api/deliveries/{delivery}?attempt=2", status: 404, want: []string{"no such attempt"}},
+		{name: "an attempt of a neighbour", url: "/api/deliveries/{other.delivery}?attempt=1", status: 404},
+		{name: "an attempt that has no number", url: "/api/deliveries/{delivery}?attempt=0", status: 400, want: []string{`"errors":{"attempt":"must be a whole number from 1 on"}`}},
 		retry(scenario{name: "send a settled delivery again", status: 202, want: []string{`"status":"accepted"`}, after: func(t *testing.T, w *world, _ answer) {
 			t.Helper()
 			require.Equal(t, []string{w.ids["delivery"]}, w.starter.resends)

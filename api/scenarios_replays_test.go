@@ -150,6 +150,11 @@ func replayScenarios() []scenario {
 	}
 	for body, field := range map[string]string{
 		`{}`:                                `"since":"is required"`,
+		`{"since":null}`:                    `"since":"is required"`,
+		`{"since":"","perSecond":100}`:      `"since":"is required"`,
+		`{"since":"","dryRun":true}`:        `"since":"is required"`,
+		`{"since":1}`:                       `"since":"must be a string"`,
+		`{"since":" "}`:                     `"since":"must be an RFC 3339 time`,
 		`{"since":"yesterday"}`:             `"since":"must be an RFC 3339 time`,
 		`{"since":"2036-01-01T00:00:00Z"}`:  `"until":"must be after since"`,
 		`{` + span + `,"until":1}`:          `"until"`,

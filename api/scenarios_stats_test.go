@@ -51,7 +51,7 @@ func statsScenarios() []scenario {
 		{name: "stats of too many days", url: ofWebhook + "?step=day&since=2020-01-01T00:00:00Z&until=2026-05-30T00:00:00Z", status: 400, want: []string{`"errors":{"since":"must be at most 400 days`}},
 		{name: "stats until before since", url: ofWebhook + "?since=2026-05-30T00:00:00Z&until=2026-05-29T00:00:00Z", status: 400, want: []string{`"errors":{"until":"must not be before since"}`}},
 		{name: "stats since no time", url: ofWebhook + "?since=yesterday", status: 400, want: []string{`"errors":{"since":`}},
-		{name: "stats of the year 0", url: ofTenant + "?until=0000-01-01T00:00:00Z", status: 400, want: []string{`"errors":{"since":`}},
+		{name: "stats of the year 0", url: ofTenant + "?until=0000-01-01T00:00:00Z", status: 400, want: []string{`"errors":{"until":`}},
 		{name: "stats by week", url: ofWebhook + "?step=week", status: 400, want: []string{`"errors":{"step":"must be one of hour, day"}`}},
 		{name: "stats of nobody's", url: "/api/webhooks/{missing}/stats", status: 404, want: []string{`"code":"NOT_FOUND"`}},
 		{name: "stats of what is no id", url: "/api/webhooks/1/stats", status: 404},

@@ -28,7 +28,7 @@ type Database struct {
 type Temporal struct {
 	TemporalAddress   string `env:"POSTHASTE_TEMPORAL_ADDRESS" placeholder:"HOST:PORT" group:"Temporal:" help:"Temporal frontend. Required by serve and migrate up."`
 	TemporalNamespace string `env:"POSTHASTE_TEMPORAL_NAMESPACE" default:"default" group:"Temporal:" help:"Temporal namespace; it must exist."`
-	TemporalUIURL     string `name:"temporal-ui-url" env:"POSTHASTE_TEMPORAL_UI_URL" placeholder:"URL" group:"Temporal:" help:"Temporal Web UI as a browser reaches it; events then link to their workflow, and its pages may ask to have payloads opened."`
+	TemporalUIURL     string `name:"temporal-ui-url" env:"POSTHASTE_TEMPORAL_UI_URL" placeholder:"URL" group:"Temporal:" help:"Temporal Web UI as a browser reaches it; operators then find links to the workflows, and its pages may ask to have payloads opened."`
 }
 
 // HTTP says where the API listens.

@@ -13,14 +13,8 @@ import (
 	"posthaste/failpoint"
 )
 
-func crashExperiments() []struct {
-	name string
-	run  func(*experiment)
-} {
-	return []struct {
-		name string
-		run  func(*experiment)
-	}{
+func crashExperiments() []fault {
+	return []fault{
 		{"kill -9 in the middle of POSTs, 10 times at 20/s", killMidPost},
 		{"kill -9 at a random failpoint, 8 times at 20/s", killAtFailpoints},
 		{"kill -9 at random moments, 8 times at 50/s", killAtRandom},

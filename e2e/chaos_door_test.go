@@ -13,14 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func doorExperiments() []struct {
-	name string
-	run  func(*experiment)
-} {
-	return []struct {
-		name string
-		run  func(*experiment)
-	}{
+func doorExperiments() []fault {
+	return []fault{
 		{"the same event 100 times at once", sameEventAtOnce},
 		{"bodies at the limit and beyond", bodiesAtTheLimit},
 		{"secrets rotated under 50/s", secretsRotated},

@@ -19,14 +19,8 @@ import (
 
 var backlog = flag.Int("backlog", 100_000, "events that the busy neighbour has waiting")
 
-func neighbourExperiments() []struct {
-	name string
-	run  func(*experiment)
-} {
-	return []struct {
-		name string
-		run  func(*experiment)
-	}{
+func neighbourExperiments() []fault {
+	return []fault{
 		{"300 events of a neighbour wait for a worker, 20 of ours behind them", backlogAtStart},
 		{"a neighbour whose receiver never answers, 30/s beside 30/s", hangingNeighbour},
 		{"a neighbour with 60 webhooks whose receivers never answer, 30/s beside 30/s", manyHangingWebhooks},
@@ -119,7 +113,7 @@ func manyHangingWebhooks(x *experiment) {
 	<-stopped
 	au.sending.Wait()
 	x.judge(au, time.Time{}, 15*time.Second, "")
-	x.compare(au, [2]time.Time{began, beside}, [2]time.Time{loaded, time.Now()})
+	x.compareWithin(au, manySilent, [2]time.Time{began, beside}, [2]time.Time{loaded, time.Now()})
 }
 
 // backloggedNeighbour measures a quiet tenant alone, and then beside one with a
@@ -164,8 +158,20 @@ func backloggedNeighbour(x *experiment) {
 	x.compare(au, [2]time.Time{began, beside}, [2]time.Time{loaded, time.Now()})
 }
 
+// manySilent is what the 99th percentile may come to beside sixty webhooks that
+// answer nothing: when their POSTs have timed out each is probed, all within a
+// second or two, and that second is more than a hundredth of what is measured.
+const manySilent = 100 * time.Millisecond
+
 // compare holds that the quiet tenant's times have not doubled.
 func (x *experiment) compare(au *audited, alone, beside [2]time.Time) {
+	x.t.Helper()
+	x.compareWithin(au, 0, alone, beside)
+}
+
+// compareWithin is compare, except that a 99th percentile is all right up to a
+// bound of its own.
+func (x *experiment) compareWithin(au *audited, allowed time.Duration, alone, beside [2]time.Time) {
 	x.t.Helper()
 	aloneMedian, aloneP99 := au.percentiles(alone[0], alone[1])
 	median, p99 := au.percentiles(beside[0], beside[1])
@@ -175,7 +181,7 @@ func (x *experiment) compare(au *audited, alone, beside [2]time.Time) {
 		seen += "; " + x.row.Seen
 	}
 	x.row.Seen = seen
-	require.LessOrEqual(x.t, p99, 2*aloneP99, "p99 beside the neighbour")
+	require.LessOrEqual(x.t, p99, max(allowed, 2*aloneP99), "p99 beside the neighbour")
 	require.LessOrEqual(x.t, median, 2*aloneMedian, "p50 beside the neighbour")
 }
 

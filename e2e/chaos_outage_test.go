@@ -16,14 +16,8 @@ import (
 	"posthaste/webhook"
 )
 
-func outageExperiments() []struct {
-	name string
-	run  func(*experiment)
-} {
-	return []struct {
-		name string
-		run  func(*experiment)
-	}{
+func outageExperiments() []fault {
+	return []fault{
 		{"Temporal killed for 20 s", temporalKilled},
 		{"Temporal frozen for 20 s", temporalFrozen},
 		{"PostgreSQL cut off for 20 s", databaseCut},

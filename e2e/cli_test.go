@@ -129,7 +129,7 @@ func followToARefusal(sys *system) {
 	sys.createWebhook(bad.URL, `"name":"orders"`, `"retry":{"mode":"never"}`)
 	got := sys.cli("send", "order.paid", "--follow")
 	require.Equal(sys.t, 3, got.code, got.errors)
-	require.Equal(sys.t, "posthaste: 1 of 2 deliveries were not made\n", got.errors)
+	require.Equal(sys.t, "posthaste: 1 of 2 deliveries was not made\n", got.errors)
 	require.Regexp(sys.t, `orders \(.*\)  attempt 1  400 client_error  in \d+ ms  failed\n`, got.out)
 
 	got = sys.cli("send", "order.paid", "--follow", "--json")

@@ -15,6 +15,22 @@ const outside = `(inner, outer) => [...document.querySelectorAll(inner)].filter(
 	return box.width > 0 && (box.left < room.left || box.right > room.right + .5);
 }).map(one => one.outerHTML)`
 
+// largest fills the figures with the longest that they come to: seven on the
+// overview, three on the page of a webhook.
+const largest = `[...document.querySelectorAll(".figures > div")].forEach(one => {
+	const figure = one.querySelector("dd"), share = figure.querySelector(".share");
+	figure.textContent = one.querySelector("dt").textContent.startsWith("p") ? "≈\u00a0470\u00a0ms" : "123,456";
+	if (share) figure.append(share);
+})`
+
+// broken lists the figures that are not on one line in their cell.
+const broken = `[...document.querySelectorAll(".figures dd")].filter(one => {
+	const text = document.createRange();
+	text.selectNodeContents(one);
+	if (one.querySelector(".share")) text.setEndBefore(one.querySelector(".share"));
+	return text.getBoundingClientRect().width > one.clientWidth + .5 || new Set([...text.getClientRects()].map(line => line.top)).size > 1;
+}).map(one => one.outerHTML)`
+
 // TestDashboardOnAPhone holds small screens to what a page promises: every tab
 // in sight, and every moment inside its card.
 func TestDashboardOnAPhone(t *testing.T) {
@@ -29,11 +45,13 @@ func TestDashboardOnAPhone(t *testing.T) {
 	hook := "/webhooks/" + ids["webhook"]
 	for _, width := range []int64{320, 360, 800} {
 		b.resize(width, 800)
-		for _, page := range []string{hook + "/audit", hook + "/attempts", hook} {
+		for _, page := range []string{hook + "/audit", hook + "/attempts", hook, "/"} {
 			b.open(page)
 			where := fmt.Sprintf("%s, %d px", page, width)
 			require.Empty(t, ask[[]string](b, `(`+outside+`)(".tabs a, .main-nav a", "body")`), where)
 			require.Empty(t, ask[[]string](b, `(`+outside+`)("main time", "td, dd, p, div")`), where)
+			ask[bool](b, largest+";true")
+			require.Empty(t, ask[[]string](b, broken), where)
 			require.LessOrEqual(t, ask[int64](b, "document.documentElement.scrollWidth"), width, where)
 			b.picture(fmt.Sprintf("%s-%d", page, width))
 		}

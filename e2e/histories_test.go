@@ -48,6 +48,13 @@ func TestStoriesReplay(t *testing.T) {
 	}
 }
 
+// fanOut makes so many webhooks at a receiver, each with a path of its own.
+func fanOut(sys *system, rec *receiver, webhooks int, members ...string) {
+	for i := range webhooks {
+		sys.createWebhook(fmt.Sprintf("%s/%d", rec.URL, i), members...)
+	}
+}
+
 // stories are the ways an event can go. Each returns the workflows to look at,
 // by a suffix for the file's name.
 func stories() map[string]func(*system) map[string]string {
@@ -90,22 +97,35 @@ func stories() map[string]func(*system) map[string]string {
 		},
 		"slices": func(sys *system) map[string]string {
 			rec := newReceiver(sys.t, nil)
-			for i := range 30 {
-				sys.createWebhook(fmt.Sprintf("%s/%d", rec.URL, i))
-			}
+			fanOut(sys, rec, 30)
 			event := sys.enqueue(paid)
 			rec.await(30, 20*time.Second)
 			return one(event)
 		},
 		"fan-out-over-pages": func(sys *system) map[string]string {
 			rec := newReceiver(sys.t, nil)
-			for i := range 110 {
-				sys.createWebhook(fmt.Sprintf("%s/%d", rec.URL, i))
-			}
+			fanOut(sys, rec, 110)
 			event := sys.enqueue(paid)
 			rec.await(110, 30*time.Second)
 			parent := workflows.EventWorkflowID("acme", event.ID)
 			return map[string]string{"": parent, "-child": workflows.PageWorkflowID("acme", event.ID, 2)}
+		},
+		"fan-out-in-waves": func(sys *system) map[string]string {
+			rec := newReceiver(sys.t, nil)
+			fanOut(sys, rec, 510)
+			event := sys.enqueue(paid)
+			rec.await(510, 60*time.Second)
+			return one(event)
+		},
+		"fan-out-cancelled": func(sys *system) map[string]string {
+			rec := newReceiver(sys.t, status(500))
+			fanOut(sys, rec, 510, `"retry":{"mode":"schedule","delaysSeconds":[3600]}`)
+			event := sys.enqueue(paid)
+			rec.await(1, 20*time.Second)
+			parent := workflows.EventWorkflowID("acme", event.ID)
+			require.NoError(sys.t, sys.temporalClient().CancelWorkflow(sys.t.Context(), parent, ""))
+			_ = sys.temporalClient().GetWorkflow(sys.t.Context(), parent, "").Get(sys.t.Context(), nil)  // it ends as cancelled
+			return map[string]string{"": parent, "-page": workflows.PageWorkflowID("acme", event.ID, 6)} // given up before it began
 		},
 		"cancelled-while-waiting": func(sys *system) map[string]string {
 			sys.createWebhook(newReceiver(sys.t, status(500)).URL, `"retry":{"mode":"schedule","delaysSeconds":[3600]}`)

@@ -36,6 +36,7 @@ type party struct {
 	deliveries map[string]string // and the webhook of each
 	keys       map[string]string // API keys, by id
 	replays    map[string]string // and the webhook of each
+	operations string            // the webhook that is told what becomes of the others
 	made       int
 }
 
@@ -48,6 +49,9 @@ func (p *party) ids() []string {
 					return
 				}
 			}
+		}
+		if p.operations != "" && !yield(p.operations) {
+			return
 		}
 		for _, set := range []map[string]bool{p.events, p.gone} {
 			for id := range set {
@@ -100,6 +104,7 @@ func (i *isolation) begin(t *rapid.T) *neighbours {
 	for side := range n.parties {
 		c := n.as(t, side, false)
 		c.createWebhook()
+		c.createOperations()
 		c.createKey()
 		id := c.createEvent("")
 		require.Eventually(t, func() bool { return c.readEvent(id, true) && len(c.party.deliveries) > 0 }, 20*time.Second, 5*time.Millisecond)
@@ -180,7 +185,7 @@ func (c *caller) pick(route string, own, foreign []string) (id string, isOwn boo
 		c.others[route]++
 		return rapid.SampledFrom(foreign).Draw(c.t, "which"), false
 	case kind == "other kind":
-		mixed := slices.DeleteFunc(append(c.party.ids(), c.other.ids()...), func(id string) bool { return slices.Contains(own, id) || c.party.gone[id] })
+		mixed := slices.DeleteFunc(append(c.party.ids(), c.other.ids()...), func(id string) bool { return slices.Contains(own, id) || c.party.gone[id] || id == c.party.operations })
 		return rapid.SampledFrom(mixed).Draw(c.t, "which"), false
 	}
 	return uuid.Must(uuid.NewV7()).String(), false
@@ -216,6 +221,15 @@ func (c *caller) createWebhook() {
 	code, a := c.call("POST /api/webhooks", "", body)
 	require.Equal(c.t, http.StatusCreated, code, a.raw)
 	c.remember(into[hook](c.sys.t, a).ID)
+}
+
+// createOperations makes the webhook that is told what becomes of the others, by
+// their marked names.
+func (c *caller) createOperations() {
+	body := fmt.Sprintf(`{"provider":"operations","name":"%s","url":"%s/%s/operations","events":["*"]}`, c.party.mark, c.target, c.party.mark)
+	code, a := c.call("POST /api/webhooks", "", body)
+	require.Equal(c.t, http.StatusCreated, code, a.raw)
+	c.party.operations = into[hook](c.sys.t, a).ID
 }
 
 // remember reads a webhook as it is now, for later comparison.
@@ -292,6 +306,11 @@ func (c *caller) readEvent(id string, isOwn bool) bool {
 // list reads a list to its end, with cursors, and returns the ids in it. Begun
 // with another tenant's cursor, it may show less, but nothing of theirs.
 func (c *caller) list(route, id string) []string {
+	if narrow := filters()[route]; len(narrow) > 0 {
+		filter := rapid.SampledFrom(narrow).Draw(c.t, "filter")
+		code, a := c.call(route+"?limit=3&"+filter, id, "")
+		require.Equal(c.t, http.StatusOK, code, "%s?%s: %s", route, filter, a.raw)
+	}
 	var ids []string
 	cursor := ""
 	for range 50 {
@@ -325,7 +344,7 @@ func (n *neighbours) actions() map[string]func(*caller) {
 		"POST /api/webhooks": (*caller).createWebhook,
 		"GET /api/webhooks": func(c *caller) {
 			own, _ := c.hooks()
-			require.ElementsMatch(c.t, own, c.list("GET /api/webhooks", ""))
+			require.ElementsMatch(c.t, append(own, c.party.operations), c.list("GET /api/webhooks", ""))
 		},
 		"GET /api/webhooks/{id}": func(c *caller) {
 			own, foreign := c.hooks()
@@ -486,7 +505,8 @@ func (c *caller) atMostOwn(a answer) {
 	for _, hour := range into[[]struct{ Attempts int }](c.sys.t, a) {
 		summed += hour.Attempts
 	}
-	for id := range c.party.webhooks {
+	own, _ := c.hooks()
+	for _, id := range append(own, c.party.operations) {
 		sent += len(c.list("GET /api/webhooks/{id}/history", id)) // read later, so it has at least what was summed up
 	}
 	require.LessOrEqual(c.t, summed, sent, a.raw)
@@ -584,6 +604,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, rec.all())
+	require.True(t, slices.ContainsFunc(rec.all(), func(a arrival) bool { return strings.HasSuffix(a.path, "/operations") }),
+		"nobody was told what became of a webhook")
 }
 
 // credentialRoutes lists the routes of the specification that a running server

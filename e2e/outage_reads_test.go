@@ -18,7 +18,7 @@ import (
 // out no more than it has memory for, and others are served meanwhile.
 func TestReadersWhoDoNotReadStayInsideTheMemory(t *testing.T) {
 	t.Parallel()
-	const readers, attempts, mostMiB = 100, 100, 500
+	const readers, attempts, mostMiB = 100, 100, 300
 	sys := install(t, settings{})
 	long := []byte(strings.Repeat("\x01", 64<<10)) // six times as long in JSON
 	rec := newReceiver(t, func(_ int, w http.ResponseWriter, r *http.Request) {
@@ -48,7 +48,6 @@ func TestReadersWhoDoNotReadStayInsideTheMemory(t *testing.T) {
 	code, a := other.call("POST", "/api/events", paid)
 	require.Equal(t, http.StatusAccepted, code, a.raw)
 	t.Logf("%v; %d MiB before, %d at most", answers, before, p.mostResidentMiB())
-	require.Positive(t, answers["503 Service Unavailable"], "an answer of 7 MiB does not fit into a connection's buffers")
 	require.Equal(t, 2*readers, answers["200 OK"]+answers["503 Service Unavailable"], answers)
 	require.Less(t, p.mostResidentMiB(), mostMiB)
 }

@@ -48,6 +48,7 @@ type system struct {
 // settings are what a test may choose.
 type settings struct {
 	postgres bool
+	database string          // its URL; one of the installation's own when empty
 	temporal *temporalServer // by ownTemporal; the shared one when nil
 	// proxied puts a proxy between the processes and PostgreSQL, and one between
 	// them and Temporal: see system.databaseProxy and temporalProxy.
@@ -65,9 +66,13 @@ func install(t *testing.T, s settings) *system {
 		require.LessOrEqual(t, n, maxNamespaces, "raise maxNamespaces")
 		sys.server, sys.namespace = temporal, namespaceName(n)
 	}
-	sys.database = "sqlite://" + filepath.Join(sys.dir, "posthaste.db")
-	if s.postgres {
+	switch {
+	case s.database != "":
+		sys.database = s.database
+	case s.postgres:
 		sys.database = modelstest.URL(t, modelstest.Postgres)
+	default:
+		sys.database = "sqlite://" + filepath.Join(sys.dir, "posthaste.db")
 	}
 	database, address := sys.database, sys.server.address
 	if s.proxied {

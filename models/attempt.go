@@ -30,6 +30,10 @@ type Attempt struct {
 	ResponseBody      []byte
 	ResponseTruncated bool
 	Test              bool
+
+	// Omitted says that headers and bodies were left out, because there was no
+	// room for them (Delivery).
+	Omitted bool
 }
 
 // attemptRow is an attempt as it lies in the table attempts.

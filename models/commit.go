@@ -96,7 +96,7 @@ func (d dialect) moveFrom(source string, wait bool) string {
 		from = " FROM v JOIN free ON free.id = v.id"
 	}
 	return sql + ` UPDATE deliveries AS d SET state = ` + movedTo + `, reopened_from = ` + movedFrom + `, attempts = d.attempts + v.added,
-		next_attempt_at = v.next_attempt_at, slot_at = NULL, held_until = ` + d.heldUntil() + `, reason = v.reason, updated_at = v.updated_at, settled_at = v.settled_at,
+		next_attempt_at = v.next_attempt_at, slot_at = NULL, held_until = ` + d.heldUntil() + `, reason = ` + movedReason + `, updated_at = v.updated_at, settled_at = v.settled_at,
 		last_status_code = CASE WHEN v.added > 0 THEN v.status_code ELSE d.last_status_code END` +
 		from + " WHERE d.id = v.id AND " + guard + d.returning("d", "id", "webhook_id", "event_id", "event_type", "attempts", "test", "held_until")
 }

@@ -63,33 +63,6 @@ func (s *Store) DeliveriesOf(ctx context.Context, tenant, eventID string, limit 
 	return pageOf(listDeliveries, list, limit, func(d Delivery) position { return position{id: d.ID} }), nil
 }
 
-// Delivery returns one delivery and its attempts, first one first, whole.
-func (s *Store) Delivery(ctx context.Context, tenant, id string) (Delivery, []Attempt, error) {
-	var d Delivery
-	var rows []attemptRow
-	err := s.readAs(ctx, tenant, func(tx *gorm.DB) error {
-		var err error
-		if d, err = s.delivery(tx, tenant, id, ""); err != nil {
-			return err
-		}
-		const all = "SELECT * FROM attempts WHERE tenant = ? AND delivery_id = ?"
-		// An attempt is no older than its event, whose time the id begins with; so
-		// the days before need not be asked, unless a clock was wrong.
-		if at, ok := timeOfID(id); ok {
-			err = query(tx, &rows, all+" AND id >= ? ORDER BY number", tenant, id, idFrom(at.Add(-idSlack)))
-			if err != nil || len(rows) >= d.Attempts {
-				return err
-			}
-		}
-		return query(tx, &rows, all+" ORDER BY number", tenant, id)
-	})
-	if err != nil {
-		return Delivery{}, nil, err
-	}
-	attempts, err := s.attemptsFromRows(rows)
-	return d, attempts, err
-}
-
 func (s *Store) delivery(tx *gorm.DB, tenant, id, lock string) (Delivery, error) {
 	if !couldExist(tenant, id) {
 		return Delivery{}, noDelivery()

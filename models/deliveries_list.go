@@ -12,6 +12,10 @@ import (
 const (
 	// MaxDeliveryCount is up to where a webhook's deliveries are counted.
 	MaxDeliveryCount = 10_000
+	// countScan is how many deliveries the count of a replay looks at, for some
+	// 100 ms, and pageScan that of a page, which takes its part of 100 ms.
+	countScan = 100_000
+	pageScan  = 50_000
 	// listScan is how many deliveries one page of a list with a filter looks at.
 	listScan = 20_000
 )
@@ -104,25 +108,31 @@ func (s *Store) deliveriesBetween(tx *gorm.DB, f DeliveryFilter, before, from st
 }
 
 // CountDeliveries counts a webhook's deliveries in the states, up to
-// MaxDeliveryCount, among its newest 100,000. More says that there may be others.
+// MaxDeliveryCount, among its newest 50,000. More says that there may be others.
 func (s *Store) CountDeliveries(ctx context.Context, f DeliveryFilter) (count int, more bool, err error) {
 	if len(f.States) == 0 {
 		f.States = States()
 	}
+	return s.countAlong(ctx, f, pageScan, "SELECT state FROM deliveries WHERE webhook_id = ? AND tenant = ? ORDER BY id DESC LIMIT ?",
+		f.WebhookID, f.Tenant, pageScan)
+}
+
+// countAlong counts the deliveries in the filter's states along a walk of so many
+// of the webhook's, which gives the state of each.
+func (s *Store) countAlong(ctx context.Context, f DeliveryFilter, scan int, walk string, args ...any) (count int, more bool, err error) {
 	var rows []struct{ Walked, Matched int }
 	err = s.readAs(ctx, f.Tenant, func(tx *gorm.DB) error {
 		if err := s.mustHave(tx, "webhooks", f.Tenant, f.WebhookID, noWebhook()); err != nil {
 			return err
 		}
 		condition, arg := s.db.dialect.in("state", wordsOf(f.States))
-		return query(tx, &rows, "SELECT COUNT(*) AS walked, COUNT(*) FILTER (WHERE "+condition+") AS matched FROM "+
-			"(SELECT state FROM deliveries WHERE webhook_id = ? AND tenant = ? ORDER BY id DESC LIMIT ?) AS newest",
-			arg, f.WebhookID, f.Tenant, countScan)
+		return query(tx, &rows, "SELECT COUNT(*) AS walked, COUNT(*) FILTER (WHERE "+condition+") AS matched FROM ("+walk+") AS w",
+			append([]any{arg}, args...)...)
 	})
 	if err != nil {
 		return 0, false, err
 	}
-	return min(rows[0].Matched, MaxDeliveryCount), rows[0].Matched > MaxDeliveryCount || rows[0].Walked == countScan, nil
+	return min(rows[0].Matched, MaxDeliveryCount), rows[0].Matched > MaxDeliveryCount || rows[0].Walked == scan, nil
 }
 
 func wordsOf(states []State) []string {

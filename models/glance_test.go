@@ -23,6 +23,7 @@ func TestGlanceTellsWhatHistoryAndStatsTell(t *testing.T) {
 		}
 		for _, step := range []models.Step{models.StepDeliver, models.StepFailFinal} {
 			w.record(w.deliveryTo(failing), step)
+			<-time.After(2 * time.Millisecond) // attempts of one millisecond have no order
 		}
 		w.crowd(aged, 3, 2, now().Add(-100*24*time.Hour)) // past the rollups
 		ids := []string{busy.ID, failing.ID, fresh.ID, aged.ID, theirs.ID, "", "x", "a\x00b"}

@@ -117,6 +117,43 @@ func TestHistoryFilters(t *testing.T) {
 	})
 }
 
+// TestHistoryOfSpansPastTheIDs has spans begin and end where no id has its time.
+func TestHistoryOfSpansPastTheIDs(t *testing.T) {
+	onBoth(t, func(t *testing.T, w world) {
+		hook := w.webhook("acme")
+		made := idsOf(w.past(hook, 3, now()))
+		yes := true
+		at := func(text string) *time.Time {
+			when, err := time.Parse(time.RFC3339, text)
+			require.NoError(t, err)
+			return &when
+		}
+		longAgo := []*time.Time{{}, at("1960-05-30T10:00:00Z"), at("1969-12-31T23:59:59.999Z"), at("1970-01-01T00:00:00Z"), at("1970-01-01T00:00:00.999Z")}
+		farOff := []*time.Time{at("9998-01-01T00:00:00Z"), at("9999-12-31T23:59:59Z")}
+		history := func(since, until *time.Time) []string {
+			whole := models.HistoryFilter{Tenant: "acme", WebhookID: hook.ID, Since: since, Until: until, Limit: 2}
+			seen := idsOf(w.walk(whole, nothing))
+			whole.EventType, whole.Success = "type.1", &yes
+			require.Len(t, w.walk(whole, nothing), len(seen)/3, "along another index")
+			return seen
+		}
+		for _, since := range longAgo {
+			require.Equal(t, made, history(since, nil), since)
+			for _, until := range farOff {
+				require.Equal(t, made, history(since, until), "%s to %s", since, until)
+			}
+		}
+		for _, until := range longAgo {
+			require.Empty(t, history(nil, until), until)
+			require.Empty(t, history(longAgo[0], until), until)
+		}
+		for _, at := range farOff {
+			require.Equal(t, made, history(nil, at), at)
+			require.Empty(t, history(at, nil), at)
+		}
+	})
+}
+
 func TestEventPages(t *testing.T) {
 	onBoth(t, func(t *testing.T, w world) {
 		start := now().Add(-time.Hour)

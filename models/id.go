@@ -25,11 +25,16 @@ func NewID(now time.Time) string {
 	return timeOrdered(now, random[:])
 }
 
-// timeOrdered builds a UUIDv7: 48 bits of milliseconds, then the given bits.
+// lastMillis is the last time that a UUIDv7 has room for, in the year 10889.
+const lastMillis = 1<<48 - 1
+
+// timeOrdered builds a UUIDv7: 48 bits of milliseconds, then the given bits. A
+// time that they do not hold becomes the nearest one that they do, so that every
+// filter by time may be one by id.
 func timeOrdered(at time.Time, bits []byte) string {
 	var id uuid.UUID
 	var millis [8]byte
-	binary.BigEndian.PutUint64(millis[:], uint64(at.UnixMilli()))
+	binary.BigEndian.PutUint64(millis[:], uint64(min(max(at.UnixMilli(), 0), lastMillis)))
 	copy(id[:6], millis[2:])
 	copy(id[6:], bits)
 	id[6] = id[6]&0x0f | 0x70

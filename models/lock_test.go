@@ -49,6 +49,7 @@ type pathCase struct {
 func paths() map[string]pathCase {
 	return map[string]pathCase{
 		"Close": {path: without}, "Ping": {path: without}, "RecorderStats": {path: without}, "PruneStats": {path: without},
+		"Now": {path: without}, "CheckClock": {path: without},
 
 		"CreateWebhook": {forOne, func(w world, _ rows) error { w.webhook("acme"); return nil }},
 		"Webhook":       {forOne, func(w world, r rows) error { w.webhookNow(r.hook); return nil }},
@@ -82,6 +83,11 @@ func paths() map[string]pathCase {
 			return second(w.store.DeliveriesOf(w.t.Context(), "acme", r.d.EventID, 0, ""))
 		}},
 		"Delivery": {forOne, func(w world, r rows) error { w.reload(r.d); return nil }},
+		"DeliveryAttempt": {forOne, func(w world, r rows) error {
+			_, _, err := w.store.DeliveryAttempt(w.t.Context(), "acme", r.d.ID, 1)
+			requireCode(w.t, errs.NotFound, err) // it was asked for
+			return nil
+		}},
 		"Adopt": {forOne, func(w world, r rows) error {
 			return second(w.store.Adopt(w.t.Context(), r.d.Tenant, r.d.ID, r.d.WorkflowID, "resend/2"))
 		}},

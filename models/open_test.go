@@ -120,7 +120,7 @@ func TestTranslate(t *testing.T) {
 		errs.Conflict: {gorm.ErrDuplicatedKey, pg("23505")},
 		errs.Invalid:  {pg("22021")},
 		errs.Unavailable: {
-			pg("08006"), pg("53300"), pg("53100"), pg("57P01"), pg("57P03"), pg("57014"), pg("55P03"), pg("40001"), pg("40P01"), pg("25006"),
+			pg("08006"), pg("53300"), pg("53100"), pg("57P01"), pg("57P03"), pg("57014"), pg("55P03"), pg("40001"), pg("40P01"), pg("25006"), pg("58030"),
 			liteError(5), liteError(5 | 2<<8), liteError(6), liteError(10 | 3<<8), liteError(13), liteError(14), liteError(9),
 			driver.ErrBadConn, sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
 			&net.OpError{Op: "dial", Err: errors.New("refused")}, &pgconn.ConnectError{Config: &pgconn.Config{}},

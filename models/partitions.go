@@ -55,9 +55,6 @@ func dayOf(at time.Time) time.Time { return at.UTC().Truncate(day) }
 
 // idFrom returns the lowest id that is made at a moment, or later.
 func idFrom(at time.Time) string {
-	if at.Before(time.UnixMilli(0)) {
-		return ""
-	}
 	return timeOrdered(at, make([]byte, 16))[:len("00000000-0000")]
 }
 

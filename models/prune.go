@@ -11,8 +11,8 @@ import (
 
 const (
 	// pruneBatch is how many rows one transaction deletes: so few that on SQLite,
-	// with its one writer, others wait some hundredths of a second.
-	pruneBatch = 1000
+	// with its one writer, others wait some milliseconds.
+	pruneBatch = 250
 	// prunePace is how many rows are deleted in a second at most.
 	prunePace = 5000
 	// pruneShare is how much longer a pause is than the batch before it: a

@@ -11,15 +11,10 @@ import (
 	"posthaste/errs"
 )
 
-// Bounds of what a replay reads at a time. No index holds a delivery's state,
+// The bound of what a replay reads at a time. No index holds a delivery's state,
 // because every attempt changes it: deliveries are walked in the order of their
 // ids, which is that of their events, and those in other states passed over.
-const (
-	// MaxReplayCount is up to where the deliveries of a replay are counted.
-	MaxReplayCount = 10_000
-	countScan      = 100_000 // rows that counting looks at, some 100 ms
-	findScan       = 20_000  // rows that one FindReplayable looks at
-)
+const findScan = 20_000 // rows that one FindReplayable looks at
 
 // Replayable describes the deliveries that a replay takes. Tests are never among
 // them.
@@ -41,23 +36,13 @@ func (r Replayable) walk(after string, limit int) (sql string, args []any) {
 		}
 }
 
-// CountReplayable counts what a replay would take, up to MaxReplayCount, among
+// CountReplayable counts what a replay would take, up to MaxDeliveryCount, among
 // the first 100,000 deliveries of the span. More says that there may be others.
 func (s *Store) CountReplayable(ctx context.Context, r Replayable) (count int, more bool, err error) {
-	var rows []struct{ Walked, Matched int }
-	err = s.readAs(ctx, r.Tenant, func(tx *gorm.DB) error {
-		if err := s.mustHave(tx, "webhooks", r.Tenant, r.WebhookID, noWebhook()); err != nil {
-			return err
-		}
-		walk, args := r.walk("", countScan)
-		condition, arg := s.db.dialect.in("state", wordsOf(r.States))
-		return query(tx, &rows, "SELECT COUNT(*) AS walked, COUNT(*) FILTER (WHERE NOT test AND "+condition+") AS matched FROM ("+walk+") AS w",
-			append([]any{arg}, args...)...)
-	})
-	if err != nil {
-		return 0, false, err
-	}
-	return min(rows[0].Matched, MaxReplayCount), rows[0].Matched > MaxReplayCount || rows[0].Walked == countScan, nil
+	walk, args := r.walk("", countScan)
+	// A test is walked by and in no state that counts.
+	return s.countAlong(ctx, DeliveryFilter{Tenant: r.Tenant, WebhookID: r.WebhookID, States: r.States}, countScan,
+		"SELECT CASE WHEN test THEN '' ELSE state END AS state FROM ("+walk+") AS walked", args...)
 }
 
 // Replayed is a stretch of the deliveries that a replay takes.
@@ -166,9 +151,13 @@ type ReplayPage struct {
 	WorkflowID  string
 }
 
+// asBefore says of a delivery d that it is as it was before its last round.
+const asBefore = "d.reopened_from <> '' AND d.settled_at IS NOT NULL"
+
 // NoteReplay records how far a page has come, as its deliveries say. What is as it
-// was before the replay, which was cancelled, counts as cancelled. Of a replay that
-// went with its webhook nothing is recorded.
+// was before the replay counts as skipped where the webhook was no longer active,
+// and as cancelled otherwise. Of a replay that went with its webhook nothing is
+// recorded.
 func (s *Store) NoteReplay(ctx context.Context, p ReplayPage) error {
 	condition, arg := s.db.dialect.in("d.id", p.DeliveryIDs)
 	return s.writeAs(ctx, p.Tenant, func(tx *gorm.DB) error {
@@ -176,8 +165,8 @@ func (s *Store) NoteReplay(ctx context.Context, p ReplayPage) error {
 			SELECT r.id, r.tenant, CAST(? AS integer), CAST(? AS integer), COUNT(d.id),
 				COUNT(*) FILTER (WHERE d.state = 'delivered' AND d.reopened_from = ''),
 				COUNT(*) FILTER (WHERE d.state IN ('failed', 'unknown') AND d.reopened_from = ''),
-				COUNT(*) FILTER (WHERE d.state = 'skipped' AND d.reopened_from = ''),
-				COUNT(*) FILTER (WHERE d.state = 'cancelled' OR d.reopened_from <> '' AND d.settled_at IS NOT NULL)
+				COUNT(*) FILTER (WHERE d.state = 'skipped' AND d.reopened_from = '' OR `+asBefore+` AND d.reason = '`+ReasonResendSkipped+`'),
+				COUNT(*) FILTER (WHERE d.state = 'cancelled' AND d.reopened_from = '' OR `+asBefore+` AND d.reason <> '`+ReasonResendSkipped+`')
 			FROM replays r LEFT JOIN deliveries d ON `+s.db.dialect.unindexed("d.tenant")+` = r.tenant AND d.workflow_id = ? AND `+condition+`
 			WHERE r.tenant = ? AND r.id = ? GROUP BY r.id, r.tenant
 			ON CONFLICT (replay_id, page) DO UPDATE SET found = excluded.found, reopened = excluded.reopened,

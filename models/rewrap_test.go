@@ -121,9 +121,15 @@ func TestRewrapGoesThroughAllChunks(t *testing.T) {
 		report := r.rewrap(r.with(r.promoted))
 		require.EqualValues(t, copies+1, report.RequestHeaders)
 		require.Zero(t, report.Left)
-		_, attempts, err := r.with(r.retired).store.Delivery(t.Context(), "acme", d.ID)
+		retired := r.with(r.retired).store
+		_, attempts, err := retired.Delivery(t.Context(), "acme", d.ID)
 		require.NoError(t, err)
-		require.Len(t, attempts, copies+1)
+		require.Equal(t, copies+1, attempts[len(attempts)-1].Number)
+		for number := 1; number < attempts[0].Number; number++ { // those before the newest
+			_, one, err := retired.DeliveryAttempt(t.Context(), "acme", d.ID, number)
+			require.NoError(t, err)
+			require.NotEmpty(t, one.RequestHeaders)
+		}
 	})
 }
 

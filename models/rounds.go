@@ -11,10 +11,10 @@ import (
 
 // A delivery that has settled goes another round when a person asks for it
 // ("send again", a replay). A round that is cancelled before one of its attempts
-// has settled the delivery leaves it in the state it had: the receiver still has
-// what it had, and the next replay still finds what it has not. Until the next
-// round the column reopened_from tells such a delivery from one that its round
-// has settled.
+// has settled the delivery, or that ends because the webhook is no longer active,
+// leaves it in the state it had: the receiver still has what it had, and the next
+// replay still finds what it has not. Until the next round the column
+// reopened_from tells such a delivery from one that its round has settled.
 
 // Reopen makes a settled delivery pending again, for another round of attempts
 // ("send again") by the workflow named, and returns it. Asked again by the same
@@ -52,18 +52,27 @@ func (d *Delivery) reopen(to State, workflowID string, at time.Time) {
 	d.NextAttemptAt, d.SlotAt, d.HeldUntil, d.SettledAt = nil, nil, nil, nil
 }
 
-// Of a delivery d that is moved as v says: the state that it comes to, and what
-// is kept of the one before its round. Only a cancelled round leads to the state
-// cancelled.
+// Of a delivery d that is moved as v says: the state that it comes to, what is
+// kept of the one before its round, and the reason. Only a cancelled round leads to
+// the state cancelled, and only an inactive webhook to skipped. What was skipped
+// before is simply skipped once more.
 const (
-	movedTo   = "CASE WHEN v.to_state = 'cancelled' AND d.reopened_from <> '' THEN d.reopened_from ELSE v.to_state END"
-	movedFrom = "CASE WHEN v.settled_at IS NULL OR v.to_state = 'cancelled' THEN d.reopened_from ELSE '' END"
+	movedTo     = "CASE WHEN v.to_state IN ('cancelled', 'skipped') AND d.reopened_from <> '' THEN d.reopened_from ELSE v.to_state END"
+	movedFrom   = "CASE WHEN v.settled_at IS NULL OR v.to_state = 'cancelled' OR " + resendSkipped + " THEN d.reopened_from ELSE '' END"
+	movedReason = "CASE WHEN " + resendSkipped + " THEN '" + ReasonResendSkipped + "' ELSE v.reason END"
+
+	resendSkipped = "(v.to_state = 'skipped' AND d.reopened_from NOT IN ('', 'skipped'))"
 )
 
-// ReasonResendCancelled is the reason of a delivery that is again as it was
-// before a round whose attempts had failed so far: why they did explains the
-// state no more.
-const ReasonResendCancelled = "resend_cancelled"
+// Reasons of a delivery that is again as it was before a round: why an attempt of
+// that one failed, or why there was none, does not explain the state.
+const (
+	// ReasonResendCancelled: it was cancelled after attempts that had failed.
+	ReasonResendCancelled = "resend_cancelled"
+	// ReasonResendSkipped: its webhook was no longer active. It tells such an end
+	// from a cancellation, so one without attempts does not leave it standing.
+	ReasonResendSkipped = "resend_skipped"
+)
 
 // Cancel stops the deliveries among those named that still wait: one that was
 // reopened is again what it was before, any other is cancelled. Those that are
@@ -105,7 +114,7 @@ func (s *Store) cancelFound(tx *gorm.DB, found []Delivery) error {
 	now := moment(s.now())
 	condition, arg := s.db.dialect.in("id", waiting)
 	return tx.Exec(`UPDATE deliveries SET state = CASE WHEN reopened_from <> '' THEN reopened_from ELSE ? END,
-		reason = CASE WHEN reopened_from <> '' AND attempts > round_start THEN ? ELSE reason END,
+		reason = CASE WHEN reopened_from <> '' AND (attempts > round_start OR reason = '`+ReasonResendSkipped+`') THEN ? ELSE reason END,
 		next_attempt_at = NULL, updated_at = ?, settled_at = ? WHERE `+condition,
 		string(cancelled), ReasonResendCancelled, now, now, arg).Error
 }

@@ -142,6 +142,50 @@ func TestReasonAfterACancelledRound(t *testing.T) {
 	})
 }
 
+// A round that ends because the webhook is no longer active does the same, and
+// says so, however the delivery came to be in its state.
+func TestSkippedRoundLeavesTheDeliveryAsItWas(t *testing.T) {
+	onBoth(t, func(t *testing.T, w world) {
+		hook := w.webhook("acme")
+		skip := func(d models.Delivery) {
+			d, _ = w.reload(d)
+			require.NoError(t, w.store.Record(t.Context(), models.Record{Delivery: d, Step: models.StepSkip, Reason: "webhook_paused"}))
+		}
+		for _, state := range models.States() {
+			before := w.in(state, hook)
+			if !state.Settled() || state == models.StateSkipped {
+				continue
+			}
+			for round, steps := range [][]models.Step{nil, {models.StepFailRetry}} {
+				_, err := w.store.Reopen(t.Context(), "acme", before.ID, fmt.Sprint("resend/", round))
+				require.NoError(t, err)
+				for _, step := range steps {
+					d, _ := w.reload(before)
+					w.record(d, step)
+				}
+				skip(before)
+				after, attempts := w.reload(before)
+				require.Equal(t, []any{state, models.ReasonResendSkipped}, []any{after.State, after.Reason}, steps)
+				require.Len(t, attempts, before.Attempts+len(steps), "what was sent is on record")
+				require.Nil(t, after.NextAttemptAt)
+				require.True(t, after.SettledAt.After(*before.SettledAt), "when the round ended")
+			}
+
+			_, err := w.store.Reopen(t.Context(), "acme", before.ID, "resend/cancelled")
+			require.NoError(t, err)
+			require.NoError(t, w.store.Cancel(t.Context(), "acme", []string{before.ID}))
+			after, _ := w.reload(before)
+			require.Equal(t, []any{state, models.ReasonResendCancelled}, []any{after.State, after.Reason}, "the last round was not skipped")
+		}
+		again := w.in(models.StateSkipped, hook)
+		_, err := w.store.Reopen(t.Context(), "acme", again.ID, "resend/1")
+		require.NoError(t, err)
+		skip(again)
+		after, _ := w.reload(again)
+		require.Equal(t, []any{models.StateSkipped, "webhook_paused"}, []any{after.State, after.Reason}, "skipped before and now")
+	})
+}
+
 // A round that has settled its delivery is over: what came before it is forgotten,
 // and nothing brings it back.
 func TestSettledRoundForgetsWhatWasBefore(t *testing.T) {
@@ -151,7 +195,7 @@ func TestSettledRoundForgetsWhatWasBefore(t *testing.T) {
 			return w.count("SELECT COUNT(*) FROM deliveries WHERE id = ? AND reopened_from = 'delivered'", d.ID)
 		}
 		for _, steps := range [][]models.Step{
-			{models.StepDeliver}, {models.StepFailFinal}, {models.StepSkip}, {models.StepClaim, models.StepLose},
+			{models.StepDeliver}, {models.StepFailFinal}, {models.StepClaim, models.StepLose},
 			{models.StepFailRetry, models.StepDeliver}, {models.StepFailRetry, models.StepClaim, models.StepFailFinal},
 		} {
 			d := w.in(models.StateDelivered, hook)

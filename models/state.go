@@ -113,9 +113,9 @@ func Transitions() []Transition {
 }
 
 // Advance returns the state a delivery is in after the step. It is the only
-// place that decides so, but for a round that is cancelled: a delivery that was
-// reopened is then what it was before (rounds.go). A step that the state does not
-// allow is a Conflict.
+// place that decides so, but for a round that is cancelled or skipped: a delivery
+// that was reopened is then what it was before (rounds.go). A step that the state
+// does not allow is a Conflict.
 func Advance(from State, step Step) (State, error) {
 	table := Transitions()
 	i := slices.IndexFunc(table, func(t Transition) bool { return t.From == from && t.Step == step })

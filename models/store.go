@@ -54,11 +54,14 @@ type Store struct {
 	limits   Limits // of tenants without a row
 	days     int    // Options.RetentionDays
 	pruned   pruned
-	now      func() time.Time
+	now      func() time.Time // the ledger's, see Now
+	local    func() time.Time // Options.Now
+	ahead    atomic.Int64     // nanoseconds that local is ahead of the ledger's time, see CheckClock
 	logger   *slog.Logger
 	slot     int // of this process in the rollups
 	recorder *recorder
 	closed   atomic.Bool
+	refused  lastRefusal
 
 	subscriptions subscriptions
 }
@@ -100,8 +103,9 @@ func openTarget(ctx context.Context, t target, o Options) (*Store, error) {
 	}
 	s := &Store{
 		db: db, sealer: o.Sealer, limits: o.DefaultLimits, days: o.RetentionDays, logger: o.Logger, slot: chooseSlot(db.dialect),
-		now: func() time.Time { return toMicros(o.Now()) },
+		local: o.Now,
 	}
+	s.now = func() time.Time { return toMicros(o.Now().Add(-time.Duration(s.ahead.Load()))) }
 	s.recorder = newRecorder(s, max(1, o.MaxConnections/2))
 	return s, nil
 }
@@ -116,9 +120,14 @@ func (s *Store) Close() error {
 	return errs.Wrap(s.db.close(), errs.Internal, "Cannot close the database")
 }
 
-// Ping reports whether the database answers: nil, or Unavailable.
+// Ping reports whether the database answers and has not just refused a write for
+// want of room: nil, or Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.translate(s.db.ping(ctx))
+	err := s.db.ping(ctx)
+	if err == nil {
+		err = s.refused.lately(s.now())
+	}
+	return s.translate(err)
 }
 
 // RecorderStats counts what the grouped commits of Record have done, for metrics.

@@ -31,8 +31,9 @@ const (
 
 // pgUnavailable are the conditions that pass by themselves: connection lost,
 // resources short (too many connections, disk full), the server starting or
-// stopping, a statement or a lock timed out, a standby that cannot write.
-var pgUnavailable = []string{"08", "53", "57", "55P03", "40", "25006"}
+// stopping, a statement or a lock timed out. A database that takes no writes is
+// unavailable, too (pgNoWrites, sqliteNoWrites).
+var pgUnavailable = []string{"08", "53", "57", "55P03", "40"}
 
 // The SQLite result codes that we tell apart; the low byte is the family.
 const (
@@ -50,8 +51,9 @@ type sqliteError interface {
 	Code() int
 }
 
-// translate gives an error of the database its code. It is the only place that
-// does so; an error that has a code already stays as it is.
+// translate gives an error of the database its code, and remembers a write that
+// was refused. It is the only place that does so; an error that has a code already
+// stays as it is.
 func (s *Store) translate(err error) error {
 	var coded *errs.Error
 	switch {
@@ -60,6 +62,7 @@ func (s *Store) translate(err error) error {
 	case s.closed.Load():
 		return unavailable(err, "The ledger is closed")
 	}
+	s.refused.note(err, s.now())
 	return translate(err)
 }
 
@@ -75,6 +78,8 @@ func translate(err error) error {
 		return errs.Wrap(err, errs.NotFound, "What this belongs to does not exist")
 	case isBadText(err):
 		return errs.Wrap(err, errs.Invalid, "A text holds characters that cannot be stored")
+	case takesNoWrites(err):
+		return noWrites(err)
 	case isUnavailable(err):
 		return unavailable(err, "The database cannot be reached")
 	}
@@ -106,6 +111,9 @@ func worthRepeating(err error) bool {
 // A caller that gave up (its context ended) is told the same: nothing is known
 // to be wrong with what it asked for.
 func isUnavailable(err error) bool {
+	if takesNoWrites(err) {
+		return true
+	}
 	if state := pgState(err); state != "" {
 		return slices.ContainsFunc(pgUnavailable, func(prefix string) bool {
 			return len(state) >= len(prefix) && state[:len(prefix)] == prefix
@@ -114,7 +122,7 @@ func isUnavailable(err error) bool {
 	var lite sqliteError
 	if errors.As(err, &lite) {
 		return slices.Contains([]int{
-			sqliteBusy, sqliteLocked, sqliteInterrupt, sqliteIOError, sqliteFull, sqliteCannotOpen,
+			sqliteBusy, sqliteLocked, sqliteInterrupt, sqliteCannotOpen,
 		}, lite.Code()&0xff)
 	}
 	var connect *pgconn.ConnectError

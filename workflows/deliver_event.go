@@ -29,11 +29,12 @@ func DeliverEvent(ctx workflow.Context, in DeliverEventInput) (DeliverEventResul
 		return DeliverEventResult{}, err
 	}
 	run.startPages(ctx)
-	if err := run.deliver(ctx); err != nil {
-		return DeliverEventResult{}, err
-	}
+	failure := run.deliver(ctx)
 	if err := run.awaitPages(ctx); err != nil {
 		return DeliverEventResult{}, err
+	}
+	if failure != nil {
+		return DeliverEventResult{}, failure
 	}
 	return run.report(ctx)
 }
@@ -42,23 +43,18 @@ func DeliverEvent(ctx workflow.Context, in DeliverEventInput) (DeliverEventResul
 // the children that handle the pages of a large fan-out.
 type deliverEvent struct {
 	*round
-	pages []page
+	pages   []page
+	givenUp bool // the run was cancelled: pages that begin now send nothing
 }
 
-// page is one page of an event's deliveries and the child that handles it.
-type page struct {
-	eventID string
-	number  int    // of this event's pages, from 1
-	of      int    // how many the event has
-	after   string // the delivery id that the page starts after
-	child   workflow.ChildWorkflowFuture
-}
-
-// resolve writes the ledger and learns from it what is to do.
+// resolve writes the ledger and learns from it what is to do. It does so for a run
+// that is cancelled, too: what another try of the task may have planned has to
+// settle.
 func (run *deliverEvent) resolve(ctx workflow.Context, in DeliverEventInput) error {
 	var result activities.ResolveResult
 	step := ledgerStep{"find the webhooks", a.ResolveSubscriptions, activities.ResolveInput(in)}
-	if err := step.run(ctx, &result); err != nil {
+	detached, _ := workflow.NewDisconnectedContext(ctx)
+	if err := step.run(detached, &result); err != nil {
 		return fmt.Errorf("find the webhooks of %d events: %w", len(in.Events), err)
 	}
 	for _, event := range result.Events {
@@ -70,33 +66,6 @@ func (run *deliverEvent) resolve(ctx workflow.Context, in DeliverEventInput) err
 			run.pages = append(run.pages, page{
 				eventID: event.EventID, number: i + 1, of: len(event.Pages), after: after,
 			})
-		}
-	}
-	return nil
-}
-
-// startPages hands each page of a large fan-out to a child, so that no history
-// grows past what Temporal handles well.
-func (run *deliverEvent) startPages(ctx workflow.Context) {
-	for i := range run.pages {
-		p := &run.pages[i]
-		summary := fmt.Sprintf("page %d of %d · tenant %s", p.number, p.of, run.tenant)
-		child := pageChild(ctx, PageWorkflowID(run.tenant, p.eventID, p.number), summary)
-		p.child = workflow.ExecuteChildWorkflow(child, DeliverPage, activities.PageInput{
-			Tenant: run.tenant, EventID: p.eventID, After: p.after,
-		})
-	}
-}
-
-// awaitPages adds the children's results to our own.
-func (run *deliverEvent) awaitPages(ctx workflow.Context) error {
-	for _, p := range run.pages {
-		var result DeliverEventResult
-		if err := p.child.Get(ctx, &result); err != nil {
-			return fmt.Errorf("page %d of event %s: %w", p.number, p.eventID, err)
-		}
-		for _, state := range workflow.DeterministicKeys(result.Deliveries) {
-			run.counts[state] += result.Deliveries[state]
 		}
 	}
 	return nil
@@ -114,20 +83,4 @@ func (run *deliverEvent) listen(ctx workflow.Context) {
 			}
 		}
 	})
-}
-
-// forward passes a request on to the child whose page may hold the delivery.
-// With several large events in one run that is one child per event; those that
-// do not hold it let it be.
-func (run *deliverEvent) forward(ctx workflow.Context, request RetryNow) {
-	for i, p := range run.pages {
-		last := p.number == p.of
-		mayHold := p.after < request.DeliveryID && (last || request.DeliveryID <= run.pages[i+1].after)
-		if p.child == nil || !mayHold {
-			continue
-		}
-		if err := p.child.SignalChildWorkflow(ctx, SignalRetryNow, request).Get(ctx, nil); err != nil {
-			workflow.GetLogger(ctx).Warn("retry now not passed on", "delivery", request.DeliveryID, "error", err)
-		}
-	}
 }

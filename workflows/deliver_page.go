@@ -15,9 +15,13 @@ func DeliverPage(ctx workflow.Context, in activities.PageInput) (DeliverEventRes
 	run.listen(ctx)
 	var result activities.PageResult
 	step := ledgerStep{"read the page", a.ReadPage, in}
-	if err := step.run(ctx, &result); err != nil {
+	detached, _ := workflow.NewDisconnectedContext(ctx) // cancelled or not, its deliveries have to settle
+	if err := step.run(detached, &result); err != nil {
 		return DeliverEventResult{}, fmt.Errorf("read the deliveries of event %s after %q: %w", in.EventID, in.After, err)
 	}
 	run.add(result.Deliveries)
+	if in.GivenUp {
+		return DeliverEventResult{}, run.cancel(ctx)
+	}
 	return run.settle(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -128,5 +129,14 @@ func isNoAnswer(err error) bool {
 	var unavailable *serviceerror.Unavailable
 	var late *serviceerror.DeadlineExceeded
 	return errors.Is(err, errAway) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &unavailable) || errors.As(err, &late)
+		errors.As(err, &unavailable) || errors.As(err, &late) || isForgetful(err)
+}
+
+// isForgetful tells that Temporal does not know our search attributes, without
+// which no process starts. When its own store is away it cannot look them up, and
+// calls the request invalid, without a code of its own for that.
+func isForgetful(err error) bool {
+	var refused *serviceerror.InvalidArgument
+	return errors.As(err, &refused) && (strings.Contains(refused.Error(), "has no mapping defined for search attribute") ||
+		strings.HasPrefix(refused.Error(), "search attribute ") && strings.HasSuffix(refused.Error(), " is not defined"))
 }

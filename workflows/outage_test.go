@@ -3,6 +3,7 @@ package workflows
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
+
+	"posthaste/errs"
 )
 
 // line is a Temporal that can be away.
@@ -116,6 +119,25 @@ func TestTemporalComesBackToFewCallers(t *testing.T) {
 		require.Equal(t, int64(1), passed.Load(), "one finds out for all")
 		require.NoError(t, o.call(t.Context(), temporal.start))
 	})
+}
+
+// A Temporal whose own database is away answers, and has forgotten the search
+// attributes that were there when the process started.
+func TestATemporalThatForgetsIsAway(t *testing.T) {
+	t.Parallel()
+	for _, words := range []string{
+		"Namespace default has no mapping defined for search attribute PosthasteTenant",
+		"search attribute PosthasteTenant is not defined",
+	} {
+		forgetful := fmt.Errorf("start: %w", serviceerror.NewInvalidArgument(words))
+		require.True(t, isNoAnswer(forgetful), words)
+		s := &Starter{outage: newOutage((&line{}).alive)}
+		require.Equal(t, errs.Unavailable, errs.CodeOf(s.unavailable(forgetful, "The event could not be accepted")))
+	}
+	refused := serviceerror.NewInvalidArgument("search attribute PosthasteTenant has a value that is too long")
+	require.False(t, isNoAnswer(refused))
+	s := &Starter{outage: newOutage((&line{}).alive)}
+	require.Equal(t, errs.Internal, errs.CodeOf(s.unavailable(refused, "The event could not be accepted")))
 }
 
 func TestWhatIsNoOutage(t *testing.T) {

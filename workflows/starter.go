@@ -250,7 +250,7 @@ func (s *Starter) unavailable(err error, message string) error {
 		return nil
 	}
 	var refused *serviceerror.InvalidArgument
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && !isForgetful(err) {
 		return errs.Wrap(err, errs.Internal, "%s", message)
 	}
 	return &errs.Error{Code: errs.Unavailable, Message: message + "; try again shortly", RetryAfter: s.outage.retryAfter(), Cause: err}

@@ -118,6 +118,14 @@ func (v deliveryView) stateText() string {
 	if v.letGo {
 		return "A worker was about to send it, or did, and has not been heard of since."
 	}
+	if v.Delivery.State.Settled() {
+		switch v.Delivery.Reason {
+		case models.ReasonResendSkipped:
+			return "It was to be sent again, but its webhook was not active then. It is what it was before."
+		case models.ReasonResendCancelled:
+			return "Sending it again was cancelled. It is what it was before."
+		}
+	}
 	return stateText(v.Delivery.State)
 }
 
@@ -144,6 +152,11 @@ func (p *deliveryPages) show(c *gin.Context) error {
 	}
 	view.letGo = letGo(view.Delivery, p.Now())
 	view.Shown = attemptOf(view.Attempts, c.Query("attempt"))
+	if view.Shown != nil && view.Shown.Omitted {
+		if _, *view.Shown, err = p.store.DeliveryAttempt(c.Request.Context(), tenant, id, view.Shown.Number); err != nil {
+			return err
+		}
+	}
 	if profile, err := p.Providers.Profile(view.Hook.Provider); err == nil {
 		if signer, known := profile.Signer(view.Hook.Version); known {
 			for _, name := range signer.Headers() {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"posthaste/errs"
 	"posthaste/models"
@@ -86,6 +87,7 @@ type eventView struct {
 	DataText, CustomText, AttributesText string
 	Deliveries                           []models.Delivery
 	Workflow                             string // in Temporal Web UI; "" = no link (workflowFor)
+	Internal                             bool   // nobody sends one like it
 	Watch                                watch
 	Next, First                          string
 }
@@ -107,7 +109,7 @@ func (p *eventPages) show(c *gin.Context) error {
 	}
 	ctx, tenant := c.Request.Context(), viewerOf(c).Tenant
 	found, err := p.store.Event(ctx, tenant, id)
-	if errs.Is(err, errs.NotFound) && c.Query("sent") != "" {
+	if errs.Is(err, errs.NotFound) && p.justSent(c) {
 		// The workflow that writes it down was started a moment ago.
 		return p.render(c, http.StatusOK, page{Title: "Event", Nav: "/events", Trail: eventTrail(), Body: eventOnItsWay(id, c.Request.URL.RequestURI())})
 	}
@@ -122,7 +124,10 @@ func (p *eventPages) show(c *gin.Context) error {
 		Event: found, Deliveries: deliveries.Items,
 		DataText: pretty(found.Data), CustomText: pretty(found.CustomData), AttributesText: pretty(found.Attributes),
 	}
-	view.Watch = watch{Here: c.Request.URL.RequestURI(), Live: c.Query("sent") != "" && len(view.Deliveries) == 0 || waiting(view.Deliveries)}
+	if profile, err := p.Providers.Profile(found.Provider); err == nil {
+		view.Internal = profile.Internal()
+	}
+	view.Watch = watch{Here: c.Request.URL.RequestURI(), Live: p.justSent(c) && len(view.Deliveries) == 0 || waiting(view.Deliveries)}
 	view.Workflow = p.workflowFor(viewerOf(c), found.WorkflowID)
 	view.Next, view.First = pagePaths(c, deliveries.NextCursor)
 	return p.render(c, http.StatusOK, page{Title: found.Type, Nav: "/events", Trail: eventTrail(), Body: eventDetail(view)})
@@ -131,6 +136,22 @@ func (p *eventPages) show(c *gin.Context) error {
 func eventTrail() []crumb { return []crumb{{"Events", "/events"}} }
 
 func eventPath(id string) string { return "/events/" + id }
+
+// onItsWay is how long the page of an event that was sent waits for it to be
+// written down. A workflow does that in a moment.
+const onItsWay = time.Minute
+
+// sentPath is the page of an event that was sent from here, and says when: the
+// event's id may have no time, or one of the sender's.
+func sentPath(id string, at time.Time) string {
+	return pathWith(eventPath(id), url.Values{"sent": {strconv.FormatInt(at.Unix(), 10)}})
+}
+
+// justSent tells whether the event of the page may still be on its way.
+func (p *eventPages) justSent(c *gin.Context) bool {
+	at, err := strconv.ParseInt(c.Query("sent"), 10, 64)
+	return err == nil && p.Now().Sub(time.Unix(at, 0)).Abs() <= onItsWay
+}
 
 // pretty writes JSON with one member a line; "" for none. What is no JSON comes
 // back as it is.

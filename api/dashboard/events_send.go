@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"posthaste/errs"
 	"posthaste/webhook"
 	"posthaste/webhook/provider"
 
@@ -50,13 +51,22 @@ func (d *Dashboard) profileOf(name string) (*provider.Profile, error) {
 	return d.Providers.Profile(name)
 }
 
+// senderOf is profileOf for who has an event to send.
+func (d *Dashboard) senderOf(name string) (*provider.Profile, error) {
+	profile, err := d.profileOf(name)
+	if err == nil && profile.Internal() {
+		return nil, errs.InvalidField("provider", "is not for sending: its events are made by Posthaste alone")
+	}
+	return profile, err
+}
+
 // newPage has the form for an event, filled in with the sample of a type or with
 // an earlier event.
 func (p *eventPages) newPage(c *gin.Context) error {
 	if id := c.Query("like"); id != "" {
 		return p.likeAnother(c, id)
 	}
-	profile, err := p.profileOf(c.Query("provider"))
+	profile, err := p.senderOf(c.Query("provider"))
 	if err != nil {
 		return err
 	}
@@ -97,7 +107,7 @@ func (p *eventPages) likeAnother(c *gin.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	profile, err := p.Providers.Profile(found.Provider)
+	profile, err := p.senderOf(found.Provider)
 	if err != nil {
 		return err
 	}
@@ -114,7 +124,7 @@ func (p *eventPages) form(c *gin.Context, status int, form sendForm) error {
 // send hands an event to the API, and what the API says of it back to the form.
 func (p *eventPages) send(c *gin.Context) error {
 	given := func(name string) string { return strings.TrimSpace(c.Request.PostFormValue(name)) }
-	profile, err := p.profileOf(given("provider"))
+	profile, err := p.senderOf(given("provider"))
 	if err != nil {
 		return err
 	}
@@ -123,7 +133,7 @@ func (p *eventPages) send(c *gin.Context) error {
 		Data: given("data"), CustomData: given("customData"), Attributes: given("attributes"), Faults: map[string]string{},
 	}
 	body := map[string]any{"provider": profile.Name(), "type": form.Type}
-	for name, text := range map[string]string{"source": form.Source, "occurredAt": form.OccurredAt} {
+	for name, text := range map[string]string{"source": form.Source, "occurredAt": wireMoment(form.OccurredAt)} {
 		if text != "" {
 			body[name] = text
 		}
@@ -150,7 +160,7 @@ func (p *eventPages) send(c *gin.Context) error {
 		form.Message = message
 		return p.form(c, http.StatusUnprocessableEntity, form)
 	}
-	return p.tell(c, eventPath(made.ID)+"?sent=1", flash{Text: "The event was accepted: " + form.Type + "."})
+	return p.tell(c, sentPath(made.ID, p.Now()), flash{Text: "The event was accepted: " + form.Type + "."})
 }
 
 // jsonFault says where a text stops being JSON; "" when it is none or sound.

@@ -12,6 +12,7 @@ import (
 type ledgerStore interface {
 	webhookStore
 	Delivery(ctx context.Context, tenant, id string) (models.Delivery, []models.Attempt, error)
+	DeliveryAttempt(ctx context.Context, tenant, id string, number int) (models.Delivery, models.Attempt, error)
 	Event(ctx context.Context, tenant, id string) (models.Event, error)
 	Events(ctx context.Context, filter models.EventFilter) (models.Page[models.Event], error)
 	DeliveriesOf(ctx context.Context, tenant, eventID string, limit int, cursor string) (models.Page[models.Delivery], error)

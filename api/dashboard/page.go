@@ -89,6 +89,9 @@ func (d *Dashboard) Fail(c *gin.Context, status int, failure *errs.Error) {
 		_ = redirect(c, d.wayToSignIn(c)) // never fails
 		return
 	}
+	if failure.Code == errs.NotFound && c.GetHeader("HX-Request") != "" {
+		c.Header("HX-Refresh", "true") // what asked for itself again is gone: the page that says so does not
+	}
 	title := map[bool]string{true: "Not found", false: "That did not work"}[failure.Code == errs.NotFound]
 	shown := page{Title: title, Bare: viewerOf(c).Tenant == "", Body: failurePage(failure, c.Writer.Header().Get("X-Request-Id"))}
 	if err := d.render(c, status, shown); err != nil {

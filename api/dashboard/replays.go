@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"posthaste/models"
@@ -42,6 +43,7 @@ type replaysView struct {
 	Faults         map[string]string
 	Message        string
 	Previewed      bool // Count is what it would take
+	Changed        bool // since it was previewed before
 	Count          int
 	CountMayBeMore bool
 }
@@ -114,7 +116,8 @@ func (p *replayPages) page(c *gin.Context, status int, view replaysView) error {
 	return p.render(c, status, webhookPage(&view.Hook, "Replays", replayList(view)))
 }
 
-// begin starts a replay, or says what it would take.
+// begin starts a replay, or says what it would take: of one that was not
+// previewed, too.
 func (p *replayPages) begin(c *gin.Context) error {
 	hook, err := p.hookOf(c, p.store)
 	if err != nil {
@@ -122,7 +125,9 @@ func (p *replayPages) begin(c *gin.Context) error {
 	}
 	given := func(name string) string { return strings.TrimSpace(c.Request.PostFormValue(name)) }
 	view := replaysView{Hook: hook, Since: given("since"), Until: given("until"), Status: given("status"), PerSecond: given("perSecond")}
-	preview := given("do") != "start"
+	start := given("do") == "start"
+	view.Changed = start && given("previewed") != view.asked()
+	preview := !start || view.Changed
 	body := map[string]any{"since": wireMoment(view.Since), "dryRun": preview}
 	if view.Until != "" {
 		body["until"] = wireMoment(view.Until)
@@ -150,6 +155,12 @@ func (p *replayPages) begin(c *gin.Context) error {
 		return p.page(c, http.StatusOK, view)
 	}
 	return p.tell(c, replayPath(told.ID), flash{Text: "The replay has begun."})
+}
+
+// asked is what the form asks for, in one form: a replay begins as it was
+// previewed, or is previewed again.
+func (v replaysView) asked() string {
+	return url.Values{"since": {wireMoment(v.Since)}, "until": {wireMoment(v.Until)}, "status": {v.Status}, "perSecond": {v.PerSecond}}.Encode()
 }
 
 // wireMoment writes what a form says of a time as the API reads it; what is no
@@ -180,9 +191,12 @@ func (v replayView) settled() int {
 // underWay counts those that wait or are being sent.
 func (v replayView) underWay() int { return max(0, v.Progress.Reopened-v.settled()) }
 
-// whole is what the bar of progress ends at: there may be more than were
-// counted.
-func (v replayView) whole() int { return max(1, v.Count, v.Progress.Found, v.settled()) }
+// whole is what the bar of progress ends at.
+func (v replayView) whole() int { return max(1, replayed(v.Replay), v.settled()) }
+
+// replayed is how many deliveries a replay is about: it may find more than were
+// counted before it began.
+func replayed(r models.Replay) int { return max(r.Count, r.Progress.Found) }
 
 func (p *replayPages) show(c *gin.Context) error {
 	id, err := pathID(c, "replay")

@@ -39,7 +39,7 @@ func (f *filters) span(now time.Time) spanFilter {
 			continue
 		}
 		at, err := readMoment(field.text)
-		if err != nil {
+		if err != nil || at.Year() < 1 || at.Year() > 9999 { // as the API has it
 			f.faults[name] = "must be a time, such as 2026-05-30T10:00"
 			continue
 		}

@@ -82,7 +82,7 @@ func (v waitingView) nothing() bool { return v.State == "" && v.Count == 0 && !v
 func (v waitingView) countText() string {
 	switch {
 	case v.Count == 0 && v.More:
-		return "None of the newest 100,000 deliveries waits."
+		return "None of the newest 50,000 deliveries waits."
 	case v.Count == 0:
 		return "Nothing waits."
 	case v.More:

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -134,12 +133,12 @@ func (l *followLines) end() { l.takeBack() }
 
 // undeliveredText says how many did not arrive.
 func undeliveredText(undelivered, all int) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%d of %d ", undelivered, all)
+	noun, verb := "deliveries", "were"
 	if all == 1 {
-		text.WriteString("delivery was not made")
-	} else {
-		text.WriteString("deliveries were not made")
+		noun = "delivery"
 	}
-	return text.String()
+	if undelivered == 1 {
+		verb = "was"
+	}
+	return fmt.Sprintf("%d of %d %s %s not made", undelivered, all, noun, verb)
 }

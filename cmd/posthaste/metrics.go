@@ -28,6 +28,7 @@ type metrics struct {
 	answered *prometheus.HistogramVec
 	shed     prometheus.Counter
 	checks   *prometheus.GaugeVec
+	clock    prometheus.Gauge
 	lanes    laneMetrics
 	temporal *temporalMetrics
 	pruning  *pruneMetrics
@@ -73,6 +74,9 @@ func newMetrics(providers []string, stats func() models.RecorderStats) *metrics 
 	m.checks = measure.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "posthaste_check_failing", Help: "1 when the readiness check failed the last time that the process made it, which it does every 5 s.",
 	}, []string{"check"})
+	m.clock = measure.NewGauge(prometheus.GaugeOpts{
+		Name: "posthaste_clock_skew", Help: "Seconds that the process's clock is ahead of PostgreSQL's, as of the last minute; negative when it is behind.",
+	})
 	for _, provider := range providers {
 		m.accepted.WithLabelValues(provider)
 		m.took.WithLabelValues(provider)

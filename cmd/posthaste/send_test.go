@@ -138,6 +138,16 @@ func TestSendEnqueues(t *testing.T) {
 	})
 }
 
+func TestUndeliveredText(t *testing.T) {
+	t.Parallel()
+	for want, counts := range map[string][2]int{
+		"1 of 1 delivery was not made": {1, 1}, "1 of 3 deliveries was not made": {1, 3},
+		"2 of 3 deliveries were not made": {2, 3}, "3 of 3 deliveries were not made": {3, 3},
+	} {
+		require.Equal(t, want, undeliveredText(counts[0], counts[1]))
+	}
+}
+
 func TestSendFailures(t *testing.T) {
 	t.Parallel()
 	api := func(map[string]string) {}

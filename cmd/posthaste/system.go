@@ -125,6 +125,7 @@ func (s *system) openParts(ctx context.Context) error {
 	}
 	s.metrics = newMetrics(s.providers.Names(), s.store.RecorderStats)
 	s.metrics.pruning.stats = s.store.PruneStats
+	s.watchClock(ctx)
 
 	sdkLogger := slog.New(quietPolls{s.logger.Handler(), s.stopping.Load})
 	s.client, err = dialTemporal(ctx, s.settings.Temporal, keys, sdkLogger, func(o *client.Options) {

@@ -16,12 +16,15 @@
 #   BENCH_TEMPORAL_CONNECTIONS  of each of Temporal's four services, 14 by
 #                               default: with 4 each for visibility and the 20 of
 #                               one Posthaste they fit into PostgreSQL's own 100
+#   BENCH_STATE                 the folder for process id, settings and log,
+#                               .bench-stack by default: a second stack beside
+#                               the first has one of its own, and its own ports
+#                               and PostgreSQL
 #
-# What runs is in .bench-stack/: process id, settings and log. The password is in
-# none of them.
+# The password is in none of what is in that folder.
 set -eu
 
-state=.bench-stack
+state=${BENCH_STATE:-.bench-stack}
 pid_file=$state/pid
 settings_file=$state/settings
 log=$state/temporal.log

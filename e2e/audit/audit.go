@@ -50,6 +50,8 @@ type Attempt struct {
 	Number  int // from 1
 	Success bool
 	Status  int // 0 when there was no answer
+
+	deliveryID string
 }
 
 // Delivery is one delivery as the ledger has it.

@@ -19,51 +19,61 @@ type Ledger struct {
 	Client *http.Client
 }
 
-// readers is how many events are read at once.
+// readers is how many events or webhooks are read at once.
 const readers = 8
 
 // Read returns all deliveries of these events, with the attempts that the
 // histories of these webhooks hold. A webhook that is deleted has none; an event
 // that is not on record has no deliveries.
 func (l Ledger) Read(ctx context.Context, eventIDs, webhookIDs []string) ([]Delivery, error) {
-	attempts := map[string][]Attempt{}
-	for _, id := range webhookIDs {
-		if err := l.history(ctx, id, attempts); err != nil {
-			return nil, err
-		}
+	attempts, err := each(webhookIDs, func(id string) ([]Attempt, error) { return l.history(ctx, id) })
+	if err != nil {
+		return nil, err
 	}
+	all, err := each(eventIDs, func(id string) ([]Delivery, error) { return l.event(ctx, id) })
+	byDelivery := map[string][]Attempt{}
+	for _, a := range attempts {
+		byDelivery[a.deliveryID] = append(byDelivery[a.deliveryID], a)
+	}
+	for i := range all {
+		all[i].Attempts = byDelivery[all[i].ID]
+		slices.SortFunc(all[i].Attempts, func(a, b Attempt) int { return a.Number - b.Number })
+	}
+	return all, err
+}
+
+// each reads for every id, some at a time, and returns all that was found, and the
+// first error.
+func each[T any](ids []string, read func(id string) ([]T, error)) ([]T, error) {
 	var (
 		mu     sync.Mutex
 		group  sync.WaitGroup
-		all    []Delivery
+		all    []T
 		failed error
 	)
 	next := make(chan string)
 	for range readers {
 		group.Go(func() {
 			for id := range next {
-				found, err := l.event(ctx, id)
+				found, err := read(id)
 				mu.Lock()
 				all, failed = append(all, found...), cmp.Or(failed, err)
 				mu.Unlock()
 			}
 		})
 	}
-	for _, id := range eventIDs {
+	for _, id := range ids {
 		next <- id
 	}
 	close(next)
 	group.Wait()
-	for i := range all {
-		all[i].Attempts = attempts[all[i].ID]
-		slices.SortFunc(all[i].Attempts, func(a, b Attempt) int { return a.Number - b.Number })
-	}
 	return all, failed
 }
 
-// history adds a webhook's attempts by delivery.
-func (l Ledger) history(ctx context.Context, webhookID string, attempts map[string][]Attempt) error {
-	return l.pages(ctx, "/api/webhooks/"+webhookID+"/history", func(data json.RawMessage) error {
+// history returns a webhook's attempts.
+func (l Ledger) history(ctx context.Context, webhookID string) ([]Attempt, error) {
+	var all []Attempt
+	err := l.pages(ctx, "/api/webhooks/"+webhookID+"/history", func(data json.RawMessage) error {
 		var page []struct {
 			DeliveryID string
 			Attempt    int
@@ -78,10 +88,11 @@ func (l Ledger) history(ctx context.Context, webhookID string, attempts map[stri
 			if a.StatusCode != nil {
 				status = *a.StatusCode
 			}
-			attempts[a.DeliveryID] = append(attempts[a.DeliveryID], Attempt{Number: a.Attempt, Success: a.Success, Status: status})
+			all = append(all, Attempt{Number: a.Attempt, Success: a.Success, Status: status, deliveryID: a.DeliveryID})
 		}
 		return nil
 	})
+	return all, err
 }
 
 // event returns the deliveries of one event, without their attempts.

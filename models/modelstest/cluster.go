@@ -35,7 +35,7 @@ kill -INT $! && wait $! || true
 // startCluster runs a throwaway PostgreSQL from installed binaries and returns
 // its URL.
 func startCluster() (string, error) {
-	binaries, err := findBinaries()
+	binaries, err := Binaries()
 	if err != nil {
 		return "", err
 	}
@@ -49,11 +49,11 @@ func startCluster() (string, error) {
 	}
 	args := []string{"sh", "-c", clusterScript, "sh", dir, binaries, strconv.Itoa(port)}
 	if os.Getuid() == 0 { // PostgreSQL refuses to run as root
-		name, err := giveAway(dir)
+		account, err := GiveAway(dir)
 		if err != nil {
 			return "", err
 		}
-		args = append([]string{"runuser", "-u", name, "--"}, args...)
+		args = append([]string{"runuser", "-u", account.Username, "--"}, args...)
 	}
 	if err := launch(args); err != nil {
 		return "", err
@@ -83,8 +83,8 @@ func launch(args []string) error {
 	return nil
 }
 
-// findBinaries returns the folder of the newest installed server.
-func findBinaries() (string, error) {
+// Binaries returns the folder of the newest installed PostgreSQL.
+func Binaries() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		return filepath.Dir(path), nil
 	}
@@ -101,8 +101,9 @@ func majorOf(path string) int {
 	return major
 }
 
-// giveAway makes the folder belong to a user that is not root.
-func giveAway(dir string) (string, error) {
+// GiveAway makes the folder belong to a user that is not root, which PostgreSQL
+// refuses to run as, and returns the user.
+func GiveAway(dir string) (*user.User, error) {
 	for _, name := range []string{"postgres", "nobody"} {
 		account, err := user.Lookup(name)
 		if err != nil {
@@ -112,9 +113,9 @@ func giveAway(dir string) (string, error) {
 		if err != nil {
 			continue
 		}
-		return name, os.Chown(dir, uid, -1)
+		return account, os.Chown(dir, uid, -1)
 	}
-	return "", errors.New("there is no user to run PostgreSQL as")
+	return nil, errors.New("there is no user to run PostgreSQL as")
 }
 
 func freePort() (int, error) {

@@ -113,7 +113,7 @@ func (r *Registry) Profile(name string) (*Profile, error) {
 	if profile, known := r.profiles[name]; known {
 		return profile, nil
 	}
-	return nil, errs.InvalidField("provider", "unknown provider; known: %s", strings.Join(r.Names(), ", "))
+	return nil, errs.InvalidField("provider", "must be one of %s", strings.Join(r.Names(), ", "))
 }
 
 // Names returns the name of every provider: the default first, then by the

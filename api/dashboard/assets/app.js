@@ -87,16 +87,21 @@
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
 
-  // A form is sent once, however often its button is pressed.
+  // A form is sent once, however often its button is pressed, until it was
+  // stopped: with Esc, or in another way that no event tells of. An answer takes
+  // no longer than patience.
+  const patience = 30000;
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post") return;
-    if (form.dataset.sent) { event.preventDefault(); return; }
-    form.dataset.sent = "yes";
+    if (Date.now() - form.dataset.sent < patience) { event.preventDefault(); return; }
+    form.dataset.sent = Date.now();
   });
-  window.addEventListener("pageshow", () => {
+  const sendable = () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
-  });
+  };
+  window.addEventListener("pageshow", sendable);
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") sendable(); });
 
   // Parts that refresh themselves rest while nobody looks, and while somebody
   // is at something inside them: with the keyboard, with a text that they mark, or
