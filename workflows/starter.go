@@ -122,34 +122,6 @@ func (s *Starter) resend(ctx context.Context, in activities.ReopenInput, at time
 	return nil
 }
 
-// Replay starts a replay and returns the id of its run. It returns errs.Conflict
-// when one of the webhook is running. With errs.Unavailable nothing was started,
-// or what was started is this replay.
-func (s *Starter) Replay(ctx context.Context, in activities.ReplayInput) (runID string, err error) {
-	options := startOptions(in.Tenant, ReplayWorkflowID(in.Tenant, in.WebhookID), "replay · tenant "+in.Tenant)
-	options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // one after the other is fine
-	options.Priority.PriorityKey = replayPriority
-	options.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeTenant.ValueSet(in.Tenant))
-	runID, err = s.execute(ctx, options, ReplayDeliveries, in)
-	if isAlreadyStarted(err) {
-		return "", errs.Wrap(err, errs.Conflict, "A replay of this webhook is running; wait for its end, or cancel it")
-	}
-	return runID, s.unavailable(err, "The replay could not be started")
-}
-
-// CancelReplay asks the run of a replay to end. It returns errs.NotFound when it
-// has ended.
-func (s *Starter) CancelReplay(ctx context.Context, tenant, webhookID, runID string) error {
-	err := s.outage.call(ctx, func(ctx context.Context) error {
-		return s.client.CancelWorkflow(ctx, ReplayWorkflowID(tenant, webhookID), runID)
-	})
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
-		return errs.Wrap(err, errs.NotFound, "The replay has ended")
-	}
-	return s.unavailable(err, "The replay could not be cancelled")
-}
-
 // alive asks Temporal's frontend whether it serves.
 func (s *Starter) alive(ctx context.Context) error {
 	_, err := s.client.CheckHealth(ctx, &client.CheckHealthRequest{})
