@@ -39,9 +39,10 @@ const (
 	// idleTimeout keeps a connection for the next event but below the minutes
 	// after which firewalls forget it silently.
 	idleTimeout = 90 * time.Second
-	// defaultIdlePerHost lets a burst to one host find its connections again:
-	// 16 POSTs of one webhook may be in flight, and webhooks share hosts.
-	defaultIdlePerHost = 64
+	// defaultIdlePerHost lets a burst to one host find its connections again: a
+	// tenant may have 250 POSTs in flight in the fast lane, and many tenants'
+	// webhooks are at the same few hosts.
+	defaultIdlePerHost = 256
 	// maxIdle bounds the sockets that hold nothing but hope.
 	maxIdle = 2048
 )
@@ -86,7 +87,7 @@ type Options struct {
 	// RootCAs verify receivers; nil means the system's.
 	RootCAs *x509.CertPool
 	// MaxIdleConnsPerHost is how many connections to a host wait for the next
-	// event; 0 means 64.
+	// event; 0 means 256.
 	MaxIdleConnsPerHost int
 	// ConnectTimeout bounds name lookup and connecting together, and then the
 	// TLS handshake; 0 means 10 s. A shorter Request.Timeout wins.

@@ -1,0 +1,5 @@
+-- SQLite updates rows in place. This keeps the numbers of both databases in step.
+
+-- +goose Up
+
+-- +goose Down
