@@ -6,7 +6,6 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"posthaste/errs"
 	"posthaste/failpoint"
 	"posthaste/models"
 	"posthaste/webhook/provider"
@@ -15,28 +14,21 @@ import (
 // ResolveSubscriptions writes each event and one delivery per webhook that wants
 // it into the ledger, in one transaction. Run again after a crash it reads the
 // ledger back, with what is already done. An event that belongs to another
-// workflow run is reported as a duplicate, and nothing is made for it.
+// workflow run is reported as a duplicate, and nothing is made for it. Where it is
+// asked for a part, events that this process cannot plan do not hold up the others.
 func (a *Activities) ResolveSubscriptions(ctx context.Context, in ResolveInput) (ResolveResult, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	turns := a.newTurns()
-	match, err := a.matcher(in.Events, turns)
+	known, err := a.sift(in, run.ID, run.RunID)
 	if err != nil {
 		return ResolveResult{}, temporalError(err)
 	}
-	request := models.ResolveInput{Match: match}
-	for _, event := range in.Events {
-		row, err := ledgerEvent(event, run.ID, run.RunID)
-		if err != nil {
-			return ResolveResult{}, temporalError(err)
-		}
-		request.Events = append(request.Events, row)
-	}
-	resolved, err := a.store.Resolve(ctx, request)
+	resolved, err := a.store.Resolve(ctx, models.ResolveInput{Events: known.rows, Match: a.matcher(known, turns)})
 	if err != nil {
-		return ResolveResult{}, temporalError(fmt.Errorf("resolve %d events: %w", len(in.Events), err))
+		return ResolveResult{}, temporalError(fmt.Errorf("resolve %d events: %w", len(known.rows), err))
 	}
-	result := ResolveResult{Events: make([]Resolved, 0, len(resolved))}
-	left := RunSize // what this run still handles itself
+	result := ResolveResult{Events: make([]Resolved, 0, len(resolved)), Later: known.later}
+	left := RunSize - in.Handled // what this run still handles itself
 	for _, event := range resolved {
 		planned := plan(event, left)
 		turns.give(event.Deliveries, planned.Deliveries)
@@ -61,44 +53,19 @@ func (a *Activities) ReadPage(ctx context.Context, in PageInput) (PageResult, er
 }
 
 // matcher returns which of a tenant's webhooks want an event, by the rules of
-// its provider. What could go wrong goes wrong here, before the ledger's
-// transaction begins.
-func (a *Activities) matcher(events []Event, turns *turns) (func(models.Event, []models.Webhook) []models.Match, error) {
-	wire := make(map[string]*Event, len(events))
-	profiles := make(map[string]*provider.Profile, 1)
-	for i := range events {
-		event := &events[i]
-		profile, err := a.profile(event.Provider)
-		if err != nil {
-			return nil, fmt.Errorf("event %s: %w", event.ID, err)
-		}
-		if !profile.Knows(event.Type) {
-			return nil, errs.New(errs.Internal, "event %s: this process does not know the type %s of provider %s yet", event.ID, event.Type, event.Provider)
-		}
-		wire[event.ID], profiles[event.Provider] = event, profile
-	}
+// its provider.
+func (a *Activities) matcher(known sifted, turns *turns) func(models.Event, []models.Webhook) []models.Match {
 	return func(event models.Event, webhooks []models.Webhook) []models.Match {
-		profile := profiles[event.Provider]
+		profile := known.profiles[event.Provider]
 		var matches []models.Match
 		for i := range webhooks {
-			if match, wanted := a.match(profile, wire[event.ID], &webhooks[i]); wanted {
+			if match, wanted := a.match(profile, known.wire[event.ID], &webhooks[i]); wanted {
 				matches = append(matches, match)
 				turns.note(&webhooks[i])
 			}
 		}
 		return matches
-	}, nil
-}
-
-// profile returns a provider. One that was accepted at a door and is not known
-// here is known to another process, or will be: a roll-out of profiles is under
-// way, or a folder is missing. The event waits.
-func (a *Activities) profile(name string) (*provider.Profile, error) {
-	profile, err := a.providers.Profile(name)
-	if err != nil {
-		return nil, errs.Wrap(err, errs.Internal, "this process does not know the provider %s yet", name)
 	}
-	return profile, nil
 }
 
 // match asks the profile about one event and one webhook. Most webhooks of a

@@ -52,11 +52,19 @@ type Planned struct {
 // ResolveInput asks which webhooks want these events.
 type ResolveInput struct {
 	Events []Event `json:"events"`
+	// Partly asks for what this process can plan: the caller comes again for the
+	// rest. Without it all are planned, or none.
+	Partly bool `json:"partly,omitempty"`
+	// Handled is how many deliveries the run handles itself already.
+	Handled int `json:"handled,omitempty"`
 }
 
 // ResolveResult lists the deliveries of each event, in the order of the input.
 type ResolveResult struct {
 	Events []Resolved `json:"events"`
+	// Later are the ids of the events that this process cannot plan, where it was
+	// asked Partly. They are never all: that is an error.
+	Later []string `json:"later,omitempty"`
 }
 
 // Resolved is one event's ledger. An event with more deliveries than PageSize

@@ -64,7 +64,7 @@ type Delivery struct {
 	AllowNetworks     []string `env:"POSTHASTE_ALLOW_NETWORKS" sep:"," placeholder:"CIDR" group:"Delivery:" help:"Private networks that webhooks may point to all the same, such as 10.1.0.0/16; separated by commas."`
 	DNSServer         string   `name:"dns-server" env:"POSTHASTE_DNS_SERVER" placeholder:"HOST:PORT" group:"Delivery:" help:"Ask this DNS server for the names in webhooks' URLs, instead of the system's."`
 	BrokenAfter       string   `env:"POSTHASTE_BROKEN_AFTER" placeholder:"SPAN" group:"Delivery:" help:"Switch a webhook off after so long a span of nothing but failures, such as 48h, in place of the span of its provider's profile; off switches none off. Profiles without a span are not concerned."`
-	EventsPerWorkflow int      `env:"POSTHASTE_EVENTS_PER_WORKFLOW" default:"1" group:"Delivery:" help:"Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one."`
+	EventsPerWorkflow int      `env:"POSTHASTE_EVENTS_PER_WORKFLOW" default:"1" group:"Delivery:" help:"Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one. Events with an Idempotency-Key never share."`
 	MaxEventBytes     int64    `env:"POSTHASTE_MAX_EVENT_BYTES" default:"262144" group:"Delivery:" help:"Largest request body of an event, in bytes (1024 to 1048576)."`
 }
 

@@ -180,7 +180,7 @@ func TestTableNamesEverySetting(t *testing.T) {
 
 	lines := strings.Split(strings.TrimSpace(config.MarkdownTable()), "\n")
 	require.Len(t, lines, len(table)+2)
-	require.Contains(t, lines, "| `POSTHASTE_EVENTS_PER_WORKFLOW` | `--events-per-workflow` | `1` | Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one. |")
+	require.Contains(t, lines, "| `POSTHASTE_EVENTS_PER_WORKFLOW` | `--events-per-workflow` | `1` | Up to this many events (1 to 64) that arrive while a workflow start is under way share the next one. Events with an Idempotency-Key never share. |")
 }
 
 func TestBrokenSpan(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -206,6 +207,37 @@ func TestBenchStackSaysWhatToDoNext(t *testing.T) {
 			require.Contains(t, out, "bench-stack: ")
 			require.Contains(t, out, test.want)
 		})
+	}
+}
+
+// TestBenchStackSaysHowToMeasureAllOfIt: with what a figure needs that a server of
+// somebody else does not tell.
+func TestBenchStackSaysHowToMeasureAllOfIt(t *testing.T) {
+	t.Parallel()
+	script, err := filepath.Abs(filepath.Join(root, stackScript))
+	require.NoError(t, err)
+	folder := t.TempDir()
+	server := exec.CommandContext(t.Context(), "sleep", "600") // what runs already
+	require.NoError(t, server.Start())
+	t.Cleanup(func() { _ = server.Wait() })
+	pid := strconv.Itoa(server.Process.Pid)
+	require.NoError(t, os.Mkdir(filepath.Join(folder, ".bench-stack"), 0o700))
+	for file, text := range map[string]string{"pid": pid, "settings": "127.0.0.1:5432 postgres 7433"} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, ".bench-stack", file), []byte(text+"\n"), 0o600))
+	}
+	out, err := stack(t.Context(), script, folder, "up", "", "", "TEMPORAL_SERVER=sleep")
+	require.NoError(t, err, out)
+	_, line, _ := strings.Cut(out, `make bench ARGS="`)
+	line, _, closed := strings.Cut(line, `"`)
+	require.True(t, closed, out)
+	require.Equal(t, []string{
+		"--temporal-address", "127.0.0.1:7433", "--temporal-metrics", "http://127.0.0.1:7441/metrics", "--temporal-process", pid,
+		"--database-url", "postgres://posthaste_bench:bench@127.0.0.1:5432/posthaste_bench?sslmode=disable",
+	}, strings.Fields(strings.ReplaceAll(line, "\\\n", "")))
+	require.Contains(t, out, "--profile profiles --temporal-pprof http://127.0.0.1:7442\n")
+	flags := commandLine(t).below["bench"].flags
+	for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(out, -1) {
+		require.True(t, flags[flag], flag)
 	}
 }
 

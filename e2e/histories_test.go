@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +30,11 @@ func TestStoriesReplay(t *testing.T) {
 	for name, tell := range stories() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sys := up(t, settings{postgres: name == "fan-out-over-pages"})
+			begin := up
+			if strings.HasPrefix(name, "batch-with-") {
+				begin = install // the story is about which process is there when
+			}
+			sys := begin(t, settings{postgres: name == "fan-out-over-pages"})
 			for suffix, workflowID := range tell(sys) {
 				c := sys.temporalClient()
 				_ = c.GetWorkflow(t.Context(), workflowID, "").Get(t.Context(), nil) // a cancelled one ends with an error
@@ -95,6 +100,17 @@ func stories() map[string]func(*system) map[string]string {
 			sys.awaitStates(event.ID, 10*time.Second, "failed")
 			return one(event)
 		},
+		"batch": func(sys *system) map[string]string {
+			sys.createWebhook(newReceiver(sys.t, nil).URL)
+			sys.createWebhook(newReceiver(sys.t, statuses(500, 200)).URL, `"retry":{"mode":"schedule","delaysSeconds":[1]}`)
+			results := sys.enqueueBatch([]string{paid, paid, paid})
+			for _, result := range results {
+				sys.awaitStates(result.ID, 20*time.Second, "delivered", "delivered")
+			}
+			return map[string]string{"": workflows.SharedWorkflowID("acme", results[0].ID)}
+		},
+		"batch-with-one-unknown-yet": batchInARollOut(paid, mine, paid),
+		"batch-with-none-known-yet":  batchInARollOut(mine, mine),
 		"slices": func(sys *system) map[string]string {
 			rec := newReceiver(sys.t, nil)
 			fanOut(sys, rec, 30)

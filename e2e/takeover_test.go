@@ -1,11 +1,7 @@
 package e2e
 
 import (
-	"bytes"
-	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -37,22 +33,14 @@ func TestRetryTakesOverFromATerminatedWorkflow(t *testing.T) {
 func TestAnEventWaitsForAWorkerThatKnowsItsProvider(t *testing.T) {
 	t.Parallel()
 	sys, rec := install(t, settings{}), newReceiver(t, nil)
-	profiles := filepath.Join(sys.dir, "profiles")
-	require.NoError(t, os.Mkdir(profiles, 0o700))
-	shipped, err := os.ReadFile("../webhook/provider/profiles/actiwapi.yaml")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(profiles, "mine.yaml"), bytes.Replace(shipped, []byte("name: actiwapi"), []byte("name: mine"), 1), 0o600))
-	knows := "POSTHASTE_PROVIDERS_DIR=" + profiles
+	knows := sys.newProfile()
 	sys.start("api", knows).awaitReady()
-	old := sys.start("worker", fmt.Sprintf("POSTHASTE_HTTP_ADDR=127.0.0.1:%d", freePort()))
+	old := sys.startWorker()
 	sys.createWebhook(rec.URL, `"provider":"mine"`, `"events":["message.received"]`)
-	event := sys.emit("message.received", `{}`, `"provider":"mine"`)
-	sys.await("the old worker to meet it", 20*time.Second, func() bool {
-		log, err := os.ReadFile(old.log)
-		return err == nil && bytes.Contains(log, []byte("does not know the provider mine yet"))
-	})
+	event := sys.enqueue(mine)
+	old.awaitLog("does not know the provider mine yet")
 	require.Empty(t, rec.all())
 	old.stop()
-	sys.start("worker", knows, fmt.Sprintf("POSTHASTE_HTTP_ADDR=127.0.0.1:%d", freePort()))
+	sys.startWorker(knows)
 	require.Equal(t, map[string]int{"delivered": 1}, sys.awaitDone(event.ID))
 }

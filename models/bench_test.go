@@ -165,7 +165,17 @@ func (w world) pending(tenant string, n int) []models.Delivery {
 	return list
 }
 
-// BenchmarkDueDelivery reads what an attempt needs.
+// pendingIDs is pending, of which only the ids are wanted.
+func (w world) pendingIDs(tenant string, n int) []string {
+	w.t.Helper()
+	ids := make([]string, n)
+	for i, d := range w.pending(tenant, n) {
+		ids[i] = d.ID
+	}
+	return ids
+}
+
+// BenchmarkDueDelivery reads what an attempt needs in the durable lane.
 func BenchmarkDueDelivery(b *testing.B) {
 	benchBoth(b, func(b *testing.B, w world, measured func()) {
 		_, d := w.delivery("acme")
@@ -176,4 +186,22 @@ func BenchmarkDueDelivery(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkDueDeliveries reads what the attempts of a call of the fast lane need.
+func BenchmarkDueDeliveries(b *testing.B) {
+	for _, size := range []int{1, 25} {
+		b.Run(fmt.Sprintf("deliveries=%d", size), func(b *testing.B) {
+			benchBoth(b, func(b *testing.B, w world, measured func()) {
+				w.webhooks("acme", 1, 1)
+				ids := w.pendingIDs("acme", size)
+				measured()
+				for b.Loop() {
+					if _, err := w.store.DueDeliveries(b.Context(), "acme", ids); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
 }

@@ -25,11 +25,16 @@ type DeliverEventResult struct {
 func DeliverEvent(ctx workflow.Context, in DeliverEventInput) (DeliverEventResult, error) {
 	run := &deliverEvent{round: newRound(in.Events[0].Tenant, in.Events)}
 	run.listen(ctx)
-	if err := run.resolve(ctx, in); err != nil {
+	rest, err := run.resolve(ctx, in)
+	if err != nil {
 		return DeliverEventResult{}, err
 	}
-	run.startPages(ctx)
+	run.startPages(ctx, run.pages)
+	later := run.resolveLater(ctx, rest)
 	failure := run.deliver(ctx)
+	if err := run.finish(ctx, later); failure == nil {
+		failure = err
+	}
 	if err := run.awaitPages(ctx); err != nil {
 		return DeliverEventResult{}, err
 	}
@@ -43,32 +48,45 @@ func DeliverEvent(ctx workflow.Context, in DeliverEventInput) (DeliverEventResul
 // the children that handle the pages of a large fan-out.
 type deliverEvent struct {
 	*round
-	pages   []page
+	pages   []*page
 	givenUp bool // the run was cancelled: pages that begin now send nothing
 }
 
 // resolve writes the ledger and learns from it what is to do. It does so for a run
 // that is cancelled, too: what another try of the task may have planned has to
-// settle.
-func (run *deliverEvent) resolve(ctx workflow.Context, in DeliverEventInput) error {
+// settle. It returns the events that are not planned yet; one alone always is.
+func (run *deliverEvent) resolve(ctx workflow.Context, in DeliverEventInput) (rest []activities.Event, err error) {
+	several := len(in.Events) > 1
 	var result activities.ResolveResult
-	step := ledgerStep{"find the webhooks", a.ResolveSubscriptions, activities.ResolveInput(in)}
+	step := ledgerStep{"find the webhooks", a.ResolveSubscriptions, activities.ResolveInput{Events: in.Events, Partly: several}}
 	detached, _ := workflow.NewDisconnectedContext(ctx)
-	if err := step.run(detached, &result); err != nil {
-		return fmt.Errorf("find the webhooks of %d events: %w", len(in.Events), err)
+	again, err := step.inTask(detached, &result)
+	if again && several && workflow.GetVersion(ctx, eventsInParts, workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		return in.Events, nil
 	}
+	if again {
+		err = step.durably(detached, "", &result)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the webhooks of %d events: %w", len(in.Events), err)
+	}
+	run.take(result)
+	return run.named(result.Later), nil
+}
+
+// take takes over what was planned, and returns what it added to the run.
+func (run *deliverEvent) take(result activities.ResolveResult) (added []*delivery, pages []*page) {
 	for _, event := range result.Events {
 		if event.Duplicate {
 			run.counts["duplicate"]++
 		}
-		run.add(event.Deliveries)
+		added = append(added, run.add(event.Deliveries)...)
 		for i, after := range event.Pages {
-			run.pages = append(run.pages, page{
-				eventID: event.EventID, number: i + 1, of: len(event.Pages), after: after,
-			})
+			pages = append(pages, &page{eventID: event.EventID, number: i + 1, of: len(event.Pages), after: after})
 		}
 	}
-	return nil
+	run.pages = append(run.pages, pages...)
+	return added, pages
 }
 
 // listen takes a person's requests from the first moment on.

@@ -21,7 +21,7 @@ func DeliverPage(ctx workflow.Context, in activities.PageInput) (DeliverEventRes
 	}
 	run.add(result.Deliveries)
 	if in.GivenUp {
-		return DeliverEventResult{}, run.cancel(ctx)
+		return DeliverEventResult{}, run.cancel(ctx, run.deliveries)
 	}
 	return run.settle(ctx)
 }

@@ -55,6 +55,9 @@ func sliceSummary(slice []*delivery) string {
 // result.
 func (r *round) show(ctx workflow.Context) {
 	var text strings.Builder
+	if r.waiting > 0 {
+		fmt.Fprintf(&text, "- %d of %d events wait until their webhooks are found: see Pending Activities\n", r.waiting, len(r.events))
+	}
 	for i, d := range r.deliveries {
 		if i == maxDetailLines {
 			fmt.Fprintf(&text, "- and %d more\n", len(r.deliveries)-i)

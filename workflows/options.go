@@ -75,10 +75,18 @@ type ledgerStep struct {
 	input    any
 }
 
-// run tries the step inside the workflow task first, and then as a regular
-// activity, which may wait for the database as long as it takes without adding
-// to the history.
+// run tries the step inside the workflow task first, and then durably.
 func (step ledgerStep) run(ctx workflow.Context, result any) error {
+	again, err := step.inTask(ctx, result)
+	if again {
+		return step.durably(ctx, "", result)
+	}
+	return err
+}
+
+// inTask tries the step inside the workflow task, and says whether to try again
+// where it fails.
+func (step ledgerStep) inTask(ctx workflow.Context, result any) (again bool, err error) {
 	inTask := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout: resolveTimeout,
 		RetryPolicy: &temporal.RetryPolicy{
@@ -88,11 +96,15 @@ func (step ledgerStep) run(ctx workflow.Context, result any) error {
 		},
 		Summary: step.summary,
 	})
-	err := workflow.ExecuteLocalActivity(inTask, step.activity, step.input).Get(ctx, result)
-	if err == nil || ctx.Err() != nil || isFinal(err) {
-		return err
-	}
+	err = workflow.ExecuteLocalActivity(inTask, step.activity, step.input).Get(ctx, result)
+	return err != nil && ctx.Err() == nil && !isFinal(err), err
+}
+
+// durably runs the step as a regular activity, which may wait for the database as
+// long as it takes without adding to the history. Without an id, the SDK counts.
+func (step ledgerStep) durably(ctx workflow.Context, id string, result any) error {
 	durably := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ActivityID:          id,
 		StartToCloseTimeout: resolveTimeout,
 		RetryPolicy:         infraRetry(),
 		Summary:             step.summary,

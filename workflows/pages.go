@@ -25,24 +25,24 @@ const pagesInWaves = "pages in waves"
 
 // startPages hands each page of a large fan-out to a child, so that no history
 // grows past what Temporal handles well.
-func (run *deliverEvent) startPages(ctx workflow.Context) {
+func (run *deliverEvent) startPages(ctx workflow.Context, pages []*page) {
 	if ctx.Err() != nil {
-		run.giveUp(ctx, run.pages)
+		run.giveUp(ctx, pages)
 		return
 	}
-	few := len(run.pages) <= pagesAtOnce
+	few := len(pages) <= pagesAtOnce
 	if few || workflow.GetVersion(ctx, pagesInWaves, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		run.start(ctx, run.pages)
+		run.start(ctx, pages)
 		return
 	}
-	workflow.GoNamed(ctx, "pages", run.startInWaves)
+	workflow.GoNamed(ctx, "pages", func(ctx workflow.Context) { run.startInWaves(ctx, pages) })
 }
 
 // startInWaves lets a few pages begin at a time. The next ones come when these
 // have ended, or after a moment: a receiver that fails keeps its page open for
 // as long as it is retried.
-func (run *deliverEvent) startInWaves(ctx workflow.Context) {
-	for rest := run.pages; len(rest) > 0; {
+func (run *deliverEvent) startInWaves(ctx workflow.Context, pages []*page) {
+	for rest := pages; len(rest) > 0; {
 		wave := rest[:min(pagesAtOnce, len(rest))]
 		rest = rest[len(wave):]
 		run.start(ctx, wave)
@@ -65,9 +65,8 @@ func (run *deliverEvent) startInWaves(ctx workflow.Context) {
 	}
 }
 
-func (run *deliverEvent) start(ctx workflow.Context, pages []page) {
-	for i := range pages {
-		p := &pages[i]
+func (run *deliverEvent) start(ctx workflow.Context, pages []*page) {
+	for _, p := range pages {
 		summary := fmt.Sprintf("page %d of %d · tenant %s", p.number, p.of, run.tenant)
 		child := pageChild(ctx, PageWorkflowID(run.tenant, p.eventID, p.number), summary)
 		p.child = workflow.ExecuteChildWorkflow(child, DeliverPage, activities.PageInput{
@@ -79,7 +78,7 @@ func (run *deliverEvent) start(ctx workflow.Context, pages []page) {
 // giveUp is for the pages that had not begun when the run was cancelled. Their
 // deliveries are planned in the ledger and have to settle, so each page begins
 // nevertheless, and sends nothing.
-func (run *deliverEvent) giveUp(ctx workflow.Context, pages []page) {
+func (run *deliverEvent) giveUp(ctx workflow.Context, pages []*page) {
 	run.givenUp = true
 	detached, _ := workflow.NewDisconnectedContext(ctx)
 	run.start(detached, pages)
@@ -91,8 +90,7 @@ func (run *deliverEvent) giveUp(ctx workflow.Context, pages []page) {
 func (run *deliverEvent) awaitPages(ctx workflow.Context) error {
 	detached, _ := workflow.NewDisconnectedContext(ctx)
 	var failures []error
-	for i := range run.pages {
-		p := &run.pages[i]
+	for _, p := range run.pages {
 		_ = workflow.Await(detached, func() bool { return p.child != nil }) // never cancelled
 		var result DeliverEventResult
 		if err := p.child.Get(detached, &result); err != nil {

@@ -66,16 +66,16 @@ func cancelledWithItsWave(ctx workflow.Context, in DeliverEventInput) (DeliverEv
 	detached, _ := workflow.NewDisconnectedContext(ctx)
 	ctx, cancel := workflow.WithCancel(ctx)
 	run := &deliverEvent{round: newRound(in.Events[0].Tenant, in.Events)}
-	if err := run.resolve(ctx, in); err != nil {
+	if _, err := run.resolve(ctx, in); err != nil {
 		return DeliverEventResult{}, err
 	}
 	workflow.Go(detached, func(ctx workflow.Context) {
 		_ = workflow.Await(ctx, func() bool {
-			return !slices.ContainsFunc(run.pages[:pagesAtOnce], func(p page) bool { return p.child == nil || !p.child.IsReady() })
+			return !slices.ContainsFunc(run.pages[:pagesAtOnce], func(p *page) bool { return p.child == nil || !p.child.IsReady() })
 		})
 		cancel()
 	})
-	run.startPages(ctx)
+	run.startPages(ctx, run.pages)
 	_ = run.deliver(ctx)
 	return DeliverEventResult{}, run.awaitPages(ctx)
 }

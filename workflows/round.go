@@ -20,6 +20,8 @@ type round struct {
 	counts     map[string]int // of settled deliveries, by state
 	// turns are the timers that deliveries wait for, by StartInSeconds.
 	turns map[int]workflow.Future
+	// waiting is how many of the events are not planned yet.
+	waiting int
 }
 
 // delivery is one delivery as this run knows it.
@@ -84,8 +86,9 @@ func (r *round) deliver(ctx workflow.Context) error {
 
 // work is what a round has under way.
 type work struct {
-	group    workflow.WaitGroup
-	failures []error
+	group      workflow.WaitGroup
+	deliveries []*delivery
+	failures   []error
 }
 
 func newWork(ctx workflow.Context) *work { return &work{group: workflow.NewWaitGroup(ctx)} }
@@ -102,6 +105,7 @@ func (w *work) begin(ctx workflow.Context, name string, do func(workflow.Context
 
 // launch sets deliveries of the round going.
 func (r *round) launch(ctx workflow.Context, work *work, deliveries []*delivery) {
+	work.deliveries = append(work.deliveries, deliveries...)
 	wait := func(d *delivery) {
 		work.begin(ctx, "durable lane", func(ctx workflow.Context) error { return r.durable(ctx, d) })
 	}
@@ -130,7 +134,7 @@ func (r *round) launch(ctx workflow.Context, work *work, deliveries []*delivery)
 func (r *round) finish(ctx workflow.Context, work *work) error {
 	work.group.Wait(ctx)
 	if ctx.Err() != nil {
-		return r.cancel(ctx)
+		return r.cancel(ctx, work.deliveries)
 	}
 	return errors.Join(work.failures...)
 }
@@ -196,9 +200,9 @@ func (r *round) note(result activities.DeliverResult) {
 
 // cancel gives up what has not settled, and ends the workflow as cancelled. What
 // was reopened is in the ledger again as it was before, the rest is cancelled.
-func (r *round) cancel(ctx workflow.Context) error {
+func (r *round) cancel(ctx workflow.Context, deliveries []*delivery) error {
 	input := activities.CancelInput{Tenant: r.tenant}
-	for _, d := range r.deliveries {
+	for _, d := range deliveries {
 		if !d.State.Settled() {
 			input.DeliveryIDs = append(input.DeliveryIDs, d.DeliveryID)
 		}

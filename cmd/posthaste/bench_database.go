@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"posthaste/cmd/posthaste/bench"
 	"posthaste/config"
 )
 
@@ -23,32 +25,52 @@ func (s *benchStage) makeDatabase(ctx context.Context) error {
 	if err != nil {
 		return misused("--database-url cannot be read")
 	}
-	var version string
 	schema := pgx.Identifier{s.name}.Sanitize()
-	if err := execute(ctx, given, "CREATE SCHEMA "+schema, &version); err != nil {
+	server, err := execute(ctx, given, "CREATE SCHEMA "+schema)
+	if err != nil {
 		return databaseFailure(given, err)
 	}
 	s.closers.push("schema", func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		return execute(ctx, given, "DROP SCHEMA "+schema+" CASCADE", &version)
+		_, err := execute(ctx, given, "DROP SCHEMA "+schema+" CASCADE")
+		return err
 	})
 	query := target.Query()
 	query.Set("search_path", schema)
 	target.RawQuery = query.Encode()
 	s.settings.DatabaseURL = config.Secret(target.String())
-	s.Facts["database"] = "PostgreSQL " + version
+	s.Facts["database"] = "PostgreSQL " + server.version
+	if server.postmaster != 0 {
+		s.Postmaster = server.postmaster
+	}
 	return nil
 }
 
-func execute(ctx context.Context, database config.Secret, statement string, version *string) error {
+// databaseServer is the PostgreSQL that a statement was executed by.
+type databaseServer struct {
+	version    string
+	postmaster int // its process; 0 where it is on another machine
+}
+
+func execute(ctx context.Context, database config.Secret, statement string) (databaseServer, error) {
 	connection, err := pgx.Connect(ctx, database.Reveal())
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return databaseServer{}, fmt.Errorf("connect: %w", err)
 	}
 	defer func() { _ = connection.Close(context.WithoutCancel(ctx)) }() // what it did is committed
 	if _, err := connection.Exec(ctx, statement); err != nil {
-		return fmt.Errorf("%s: %w", statement, err)
+		return databaseServer{}, fmt.Errorf("%s: %w", statement, err)
 	}
-	return connection.QueryRow(ctx, "SHOW server_version").Scan(version)
+	var server databaseServer
+	if address := connection.PgConn().Conn().RemoteAddr(); address.Network() == "unix" || isLoopback(address.String()) {
+		server.postmaster = bench.Postmaster(int(connection.PgConn().PID()))
+	}
+	return server, connection.QueryRow(ctx, "SHOW server_version").Scan(&server.version)
+}
+
+// isLoopback tells an address of this machine.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback())
 }

@@ -29,32 +29,65 @@ func (s *benchStage) serve(ctx context.Context, eventsPerWorkflow int) (bench.Se
 	if err != nil {
 		return bench.Server{}, fmt.Errorf("find our own executable: %w", err)
 	}
-	port, err := freePort(ctx, 0, "--receiver")
+	address, err := freeAddress(ctx)
 	if err != nil {
 		return bench.Server{}, err
 	}
-	address := fmt.Sprintf("%s:%d", loopback, port)
+	environment := append(s.serveEnvironment(),
+		"POSTHASTE_HTTP_ADDR="+address, "POSTHASTE_EVENTS_PER_WORKFLOW="+strconv.Itoa(eventsPerWorkflow))
+	server := bench.Server{API: "http://" + address, Token: s.token}
+	if s.Profile != "" {
+		profiles, err := freeAddress(ctx)
+		if err != nil {
+			return bench.Server{}, err
+		}
+		environment, server.Profiles = append(environment, "POSTHASTE_DEBUG_ADDR="+profiles), "http://"+profiles
+	}
 	output, err := os.OpenFile(s.dir.file(fileServe), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return bench.Server{}, failed(err, "cannot write %s: %v", s.dir.file(fileServe), err)
 	}
 	defer func() { _ = output.Close() }()        // the child has its own copy of the descriptor
 	command := exec.Command(executable, "serve") //nolint:noctx,gosec // ended by its process group, gently first; it is ourselves
-	command.Env = append(childEnvironment(s.lookupEnv),
-		"POSTHASTE_DATABASE_URL="+s.settings.DatabaseURL.Reveal(),
-		"POSTHASTE_TEMPORAL_ADDRESS="+s.settings.TemporalAddress,
-		"POSTHASTE_TEMPORAL_NAMESPACE="+s.settings.TemporalNamespace,
-		"POSTHASTE_HTTP_ADDR="+address,
-		"POSTHASTE_JWT_SECRET="+s.settings.JWTSecret.Reveal(),
-		"POSTHASTE_ENCRYPTION_KEYSET="+s.settings.EncryptionKeyset.Reveal(),
-		"POSTHASTE_ALLOW_HTTP=true", "POSTHASTE_ALLOW_NETWORKS=127.0.0.0/8,::1/128",
-		"POSTHASTE_LIMIT_WEBHOOKS=0", "POSTHASTE_LIMIT_EVENTS_PER_MINUTE=0",
-		"POSTHASTE_EVENTS_PER_WORKFLOW="+strconv.Itoa(eventsPerWorkflow))
+	command.Env = environment
 	if s.serving, err = startChild(command, output); err != nil {
 		return bench.Server{}, err
 	}
-	base := "http://" + address
-	return bench.Server{API: base, Token: s.token}, s.awaitReady(ctx, base)
+	return server, s.awaitReady(ctx, server.API)
+}
+
+// serveEnvironment is what posthaste serve gets to see, whatever it is started for.
+func (s *benchStage) serveEnvironment() []string {
+	environment := append(childEnvironment(s.lookupEnv),
+		"POSTHASTE_DATABASE_URL="+s.settings.DatabaseURL.Reveal(),
+		"POSTHASTE_TEMPORAL_ADDRESS="+s.settings.TemporalAddress,
+		"POSTHASTE_TEMPORAL_NAMESPACE="+s.settings.TemporalNamespace,
+		"POSTHASTE_JWT_SECRET="+s.settings.JWTSecret.Reveal(),
+		"POSTHASTE_ENCRYPTION_KEYSET="+s.settings.EncryptionKeyset.Reveal(),
+		"POSTHASTE_ALLOW_HTTP=true", "POSTHASTE_ALLOW_NETWORKS=127.0.0.0/8,::1/128",
+		"POSTHASTE_LIMIT_WEBHOOKS=0", "POSTHASTE_LIMIT_EVENTS_PER_MINUTE=0")
+	for name, value := range s.Settings { // of Go's runtime
+		environment = append(environment, name+"="+value)
+	}
+	return environment
+}
+
+// runtimeSettings are those of Go's runtime that Posthaste is measured with: the
+// two that an operator sets.
+func (s *benchStage) runtimeSettings() map[string]string {
+	settings := map[string]string{}
+	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
+		if value, set := s.lookupEnv(name); set {
+			settings[name] = value
+		}
+	}
+	return settings
+}
+
+// freeAddress is one of this machine on which nothing listens.
+func freeAddress(ctx context.Context) (string, error) {
+	port, err := freePort(ctx, 0, "--receiver")
+	return fmt.Sprintf("%s:%d", loopback, port), err
 }
 
 // stopServing stops the Posthaste that runs, if one does.

@@ -40,6 +40,10 @@ type benchStage struct {
 func (s *benchStage) prepare(ctx context.Context) error {
 	s.name = "bench-" + hex.EncodeToString(randomBytes(4))
 	s.Facts = map[string]string{"Posthaste": currentVersion(), "Go": runtime.Version()}
+	s.Shape = s.shape()
+	if err := s.makeProfiles(); err != nil {
+		return err
+	}
 	if s.URL != "" {
 		s.Remote = &bench.Server{API: strings.TrimRight(s.URL, "/"), Token: func(string) (string, error) { return s.benchCommand.Token.Reveal(), nil }}
 		s.Facts["measured"] = "a running Posthaste"
@@ -56,6 +60,7 @@ func (s *benchStage) prepare(ctx context.Context) error {
 	if s.URL != "" {
 		return nil
 	}
+	s.Settings = s.runtimeSettings()
 	if err := s.makeDatabase(ctx); err != nil {
 		return err
 	}
@@ -80,6 +85,18 @@ func (s *benchStage) makeFolder() error {
 	}
 	s.dir = dataDir{path}
 	s.closers.push("folder", s.removeFolder)
+	return nil
+}
+
+// makeProfiles makes the folder of the profiles, if some are to be taken, which
+// stays.
+func (s *benchStage) makeProfiles() error {
+	if s.Profile == "" {
+		return nil
+	}
+	if err := os.MkdirAll(s.Profile, 0o700); err != nil {
+		return failed(err, "cannot make the folder of the profiles (%v): choose another place with --profile", err)
+	}
 	return nil
 }
 

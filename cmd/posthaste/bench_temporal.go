@@ -13,6 +13,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"posthaste/cmd/posthaste/bench"
 )
 
 const (
@@ -27,6 +29,10 @@ func (s *benchStage) reachTemporal(ctx context.Context) error {
 	s.settings.TemporalAddress, s.settings.TemporalNamespace = s.TemporalAddress, client.DefaultNamespace
 	s.Facts["Temporal"] = "a running server"
 	s.Stage.TemporalMetrics, s.Stage.TemporalProcess = s.benchCommand.TemporalMetrics, s.benchCommand.TemporalProcess
+	s.TemporalProfiles = s.TemporalPprof
+	if isLoopback(s.TemporalAddress) { // it is likely to use that one; where the ledger is says better
+		s.Postmaster = bench.OnlyPostmaster()
+	}
 	if s.TemporalAddress == "" {
 		if err := s.startTemporal(ctx); err != nil {
 			return err

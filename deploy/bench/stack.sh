@@ -206,7 +206,14 @@ holds no superuser. Make it and its database once:
 
   $psql -c "CREATE ROLE posthaste_bench LOGIN PASSWORD 'bench'" -c "CREATE DATABASE posthaste_bench OWNER posthaste_bench"
 
-  make bench ARGS="--temporal-address $address --database-url postgres://posthaste_bench:bench@$postgres/posthaste_bench?sslmode=disable"
+  make bench ARGS="--temporal-address $address \\
+    --temporal-metrics http://127.0.0.1:$((port + 8))/metrics --temporal-process $(cat "$pid_file") \\
+    --database-url postgres://posthaste_bench:bench@$postgres/posthaste_bench?sslmode=disable"
+
+In ARGS, what shows where the time goes, and what keeps the table:
+
+  --profile profiles --temporal-pprof http://127.0.0.1:$((port + 9))
+  --write-docs docs/benchmarks.md
 
 Tidy up:
 

@@ -58,12 +58,21 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("the API answered %d: %s", r.status, strings.TrimSpace(r.body))
 }
 
-// post sends events [first, first+count): one alone, or several as a batch.
-func (t *tenant) post(ctx context.Context, first int64, count int, batch bool) error {
+// sending is how events come to the API.
+type sending int
+
+const (
+	alone   sending = iota // one by a request
+	keyed                  // one by a request that has an Idempotency-Key
+	batched                // several by one request
+)
+
+// post sends events [first, first+count).
+func (t *tenant) post(ctx context.Context, first int64, count int, how sending) error {
 	body := t.buffers.Get().(*bytes.Buffer)
 	body.Reset()
 	path := "/api/events"
-	if batch {
+	if how == batched {
 		path = "/api/events/batch"
 		body.WriteString(`{"events":[`)
 	}
@@ -73,12 +82,15 @@ func (t *tenant) post(ctx context.Context, first int64, count int, batch bool) e
 		}
 		t.writeEvent(body, n)
 	}
-	if batch {
+	if how == batched {
 		body.WriteString(`]}`)
 	}
 	request, err := t.request(ctx, http.MethodPost, path, body.Bytes())
 	if err != nil {
 		return err
+	}
+	if how == keyed {
+		request.Header["Idempotency-Key"] = []string{t.kind + "." + strconv.FormatInt(first, 10)}
 	}
 	response, err := t.http.Do(request)
 	if err != nil {

@@ -21,6 +21,8 @@ type Options struct {
 	Quick     bool // tiny sizes: whether everything works, not how fast
 	Receiver  string
 	Progress  io.Writer
+	Profiles  string // folder for profiles; "" = none are taken
+	Command   string // what was asked for, for the report
 }
 
 // forgetTime bounds the removal of webhooks from a Posthaste that is not ours.
@@ -38,6 +40,8 @@ type bench struct {
 	shares   int     // its events per workflow
 	run      string  // keeps two runs on the same parts apart
 	streams  []*stream
+	counts   bool           // the scenario that runs counts what Temporal writes
+	profiles map[string]int // how many were taken of a figure
 	began    time.Time
 	machine  Machine // as it was before
 }
@@ -51,6 +55,7 @@ func Run(ctx context.Context, options Options, stage Stage) (report *Report, err
 	}
 	b := &bench{Options: options, Stage: stage, sizes: options.sizes(), caller: newCaller(), began: time.Now(), machine: thisMachine()}
 	b.verdicts, b.run = map[string]Verdict{}, fmt.Sprintf("%x", b.began.UnixMilli())
+	b.profiles = map[string]int{}
 	b.server = stage.Remote
 	if b.receiver, err = startReceiver(ctx, options.Receiver); err != nil {
 		return nil, err
@@ -68,7 +73,7 @@ func Run(ctx context.Context, options Options, stage Stage) (report *Report, err
 }
 
 func (b *bench) measure(ctx context.Context, s scenario) (err error) {
-	b.scenario, b.streams = s.name, nil
+	b.scenario, b.counts, b.streams = s.name, s.counts && b.TemporalMetrics != "", nil
 	b.order = append(b.order, s.name)
 	if b.Remote != nil { // else each stream has a tenant that nobody else has
 		defer func() { err = errors.Join(err, b.forget(ctx)) }()

@@ -61,10 +61,13 @@ func TestBoundIsOfWhatItWasGivenFor(t *testing.T) {
 	r.want("many", atLeast(4500, "/s"))
 	r.compare("close", "one", atMost(1.01))
 	r.compare("one", "nothing", atMost(2))
+	r.note("late", "", 1)
+	r.compare("late", "early", atMost(2))
 	r.finish()
-	reached := map[string]bool{"many": true, "close": false, "one": false}
+	reached := map[string]bool{"many": true, "close": false, "one": false, "late": false}
 	for _, row := range r.rows {
 		if want, bounded := reached[row.Figure]; bounded {
+			require.NotNil(t, row.Reached, row.Figure)
 			require.Equal(t, want, *row.Reached, row.Figure)
 		}
 	}
@@ -176,10 +179,10 @@ func measured() *Report {
 func TestLinesOfTheTable(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, [][]string{
-		{"strict", floorRate, "150/s", "100–200", "", "", ""},
-		{"strict", eventsRate, "135/s", "90–180", "0.9 (0.9–0.9) of " + floorRate, "≥ 0.8", "yes"},
+		{"strict", floorRate, "150/s", "100–200 in 3 rounds", "", "", ""},
+		{"strict", eventsRate, "135/s", "90–180 in 3 rounds", "0.9 (0.9–0.9) of " + floorRate, "≥ 0.8", "yes"},
 		{"strict", "of 10 deliveries: lost, twice; events refused", "0, 0; 3", "", "", "0, 0", "yes"},
-		{"batch", eventsRate, "2499/s", "", "", "≥ 2500/s", "no"},
+		{"batch", eventsRate, "2499/s", "once", "", "≥ 2500/s", "no"},
 		{"batch", "of 5 deliveries: lost, twice; events refused", "1, 0; 0", "", "", "0, 0", "no"},
 	}, measured().lines())
 	require.True(t, measured().Lost())
@@ -197,18 +200,21 @@ func TestNumbersAreShort(t *testing.T) {
 func TestWriteDocsReplacesWhatIsBetweenTheMarks(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "benchmarks.md")
+	markBegin, markEnd := DevShape.marks()
 	require.NoError(t, os.WriteFile(file, []byte("before\n"+markBegin+"old\n"+markEnd+"after\n"), 0o600))
+	all := measured()
+	all.Scenarios, all.Shape = Names(), DevShape
 	for range 2 {
-		require.NoError(t, measured().WriteDocs(file))
+		require.NoError(t, all.WriteDocs(file))
 	}
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, "before\n"+markBegin+"\n"+measured().Markdown()+"\n"+markEnd+"after\n", string(text))
-	require.Contains(t, string(text), "| batch | events | 2499/s |  |  | ≥ 2500/s | **no** |\n")
-	require.Contains(t, string(text), "Left out: memory.")
+	require.Equal(t, "before\n"+markBegin+"\n"+all.Markdown()+"\n"+markEnd+"after\n", string(text))
+	require.Contains(t, string(text), "| batch | events | 2499/s | once |  | ≥ 2500/s | **no** |\n")
+	require.Contains(t, string(text), "Left out, since they could not run: memory.")
 
 	require.NoError(t, os.WriteFile(file, []byte(markEnd+markBegin), 0o600))
-	require.ErrorContains(t, measured().WriteDocs(file), "lacks the lines")
+	require.ErrorContains(t, all.WriteDocs(file), "lacks the lines")
 }
 
 func TestJSONHasEveryRound(t *testing.T) {

@@ -55,11 +55,21 @@ func (r *Report) provenance() string {
 		}
 		return strings.Join(parts, "; ")
 	}
-	text := fmt.Sprintf("Run on %s in %.0f minutes: %d cores of %s, %.0f GiB of memory, %s, load average %s before it began; the load and all parts that the bench started ran there. %s. Settings: %s. ",
-		r.Began.Format("2006-01-02"), r.Seconds/60, r.Machine.Cores, r.Machine.Model, r.Machine.MemoryGiB, r.Machine.System, r.Machine.Load,
+	command := ""
+	if r.Command != "" {
+		command = " with `" + r.Command + "`"
+	}
+	text := fmt.Sprintf("Run on %s in %.0f minutes%s: %d cores of %s, %.0f GiB of memory, %s, load average %s before it began; the load and all parts that the bench started ran there. %s. Settings: %s. ",
+		r.Began.Format("2006-01-02"), r.Seconds/60, command, r.Machine.Cores, r.Machine.Model, r.Machine.MemoryGiB, r.Machine.System, r.Machine.Load,
 		list(r.Facts), list(r.Settings))
+	if len(r.NotChosen) > 0 {
+		text += "Not chosen: " + strings.Join(r.NotChosen, ", ") + ". "
+	}
 	if len(r.LeftOut) > 0 {
-		text += "Left out: " + strings.Join(r.LeftOut, ", ") + ". "
+		text += "Left out, since they could not run: " + strings.Join(r.LeftOut, ", ") + ". "
+	}
+	for _, note := range r.Notes {
+		text += note + " "
 	}
 	return text + "Median of the rounds, their least and most; a ratio is that of two figures of one round."
 }

@@ -2,11 +2,12 @@ package bench
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -17,28 +18,47 @@ import (
 // matters.
 type Report struct {
 	Began     time.Time          `json:"began"`
+	Command   string             `json:"command"`
+	Shape     Shape              `json:"shape,omitempty"`
 	Seconds   float64            `json:"seconds"`
 	Machine   Machine            `json:"machine"`
 	Facts     map[string]string  `json:"facts"` // versions and what was used
 	Settings  map[string]string  `json:"settings"`
 	Scenarios []string           `json:"scenarios"`
-	LeftOut   []string           `json:"leftOut,omitempty"`
+	NotChosen []string           `json:"notChosen,omitempty"`
+	LeftOut   []string           `json:"leftOut,omitempty"` // they could not run
+	Notes     []string           `json:"notes,omitempty"`   // on how the figures are to be read
 	Verdicts  map[string]Verdict `json:"verdicts"`
 	Rows      []*Row             `json:"rows"`
 }
 
 func (b *bench) report(leftOut []scenario) *Report {
 	b.finish()
-	return &Report{
-		Began: b.began.UTC(), Seconds: time.Since(b.began).Seconds(), Machine: b.machine, Facts: b.Facts,
-		Settings: map[string]string{
-			"rounds": strconv.Itoa(b.rounds), "duration": b.lasting.String(), "warm-up": b.warm.String(),
-			"hanging POSTs build up for": b.buildUp.String(), "data of an event": fmt.Sprintf("%d bytes", dataBytes),
-			"callers, strict": strconv.Itoa(b.singles), "callers, batch": fmt.Sprintf("%d of %d events", b.batches, batchEvents),
-			"callers, coalesced": fmt.Sprintf("%d, %d events per workflow", b.crowd, batchEvents),
-		},
-		Scenarios: b.order, LeftOut: namesOf(leftOut), Verdicts: b.verdicts, Rows: b.rows,
+	settings := map[string]string{
+		"rounds": strconv.Itoa(b.rounds), "duration": b.lasting.String(), "warm-up": b.warm.String(),
+		"hanging POSTs build up for": b.buildUp.String(), "data of an event": fmt.Sprintf("%d bytes", dataBytes),
+		"callers, strict": strconv.Itoa(b.singles), "callers, batch": fmt.Sprintf("%d of %d events", b.batches, batchEvents),
+		"callers, coalesced": fmt.Sprintf("%d, %d events per workflow", b.crowd, batchEvents),
 	}
+	maps.Copy(settings, b.Stage.Settings)
+	return &Report{
+		Began: b.began.UTC(), Seconds: time.Since(b.began).Seconds(), Command: b.Command, Shape: b.Shape,
+		Machine: b.machine, Facts: b.Facts, Settings: settings,
+		Scenarios: b.order, NotChosen: without(without(Names(), b.order), namesOf(leftOut)), LeftOut: namesOf(leftOut),
+		Notes: b.notes(), Verdicts: b.verdicts, Rows: b.rows,
+	}
+}
+
+// notes say how the figures are to be read.
+func (b *bench) notes() []string {
+	var notes []string
+	if slices.ContainsFunc(b.rows, func(r *Row) bool { return strings.HasSuffix(r.Figure, cpuOf+postgres) }) {
+		notes = append(notes, "CPU of PostgreSQL is all that the server on this machine used, Temporal's share included where Temporal has its data there.")
+	}
+	if b.Profiles != "" {
+		notes = append(notes, "Profiles were taken over the middle of the measurements, which costs some per cent.")
+	}
+	return notes
 }
 
 // Lost tells whether any delivery of an accepted event did not come.
@@ -88,9 +108,9 @@ func (r *Report) lines() [][]string {
 }
 
 func (r *Row) cells() []string {
-	cells := []string{r.Scenario, r.Figure, number(r.Median) + unit(r.Unit), "", "", r.Wanted, ""}
+	cells := []string{r.Scenario, r.Figure, number(r.Median) + unit(r.Unit), "once", "", r.Wanted, ""}
 	if len(r.Rounds) > 1 {
-		cells[3] = number(r.Least) + "–" + number(r.Most)
+		cells[3] = fmt.Sprintf("%s–%s in %d rounds", number(r.Least), number(r.Most), len(r.Rounds))
 	}
 	if r.Ratio != nil {
 		cells[4] = number(r.Ratio.Median)
@@ -153,28 +173,4 @@ func (r *Report) Markdown() string {
 	}
 	fmt.Fprintf(&out, "\n%s\n", r.provenance())
 	return out.String()
-}
-
-// Marks between which a document keeps the table.
-const (
-	markBegin = "<!-- bench:begin -->\n"
-	markEnd   = "<!-- bench:end -->\n"
-)
-
-// WriteDocs puts the table into a document, between its marks.
-func (r *Report) WriteDocs(file string) error {
-	document, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("write the table: %w", err)
-	}
-	before, rest, opened := strings.Cut(string(document), markBegin)
-	_, after, closed := strings.Cut(rest, markEnd)
-	if !opened || !closed {
-		return errors.New("write the table: " + file + " lacks the lines " + strings.TrimSpace(markBegin) + " and " + strings.TrimSpace(markEnd))
-	}
-	text := before + markBegin + "\n" + r.Markdown() + "\n" + markEnd + after
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil { //nolint:gosec // the operator names the document
-		return fmt.Errorf("write the table: %w", err)
-	}
-	return nil
 }

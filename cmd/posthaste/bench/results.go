@@ -81,14 +81,17 @@ func (r *results) want(figure string, b *bound) {
 }
 
 // compare relates a figure to another, with what the ratio must reach; nil where
-// nothing is asked of it. Without a ratio nothing is reached.
+// nothing is asked of it. Without a ratio nothing is reached, also where what it
+// is compared with was never measured.
 func (r *results) compare(figure, of string, b *bound) {
 	row, base := r.row(figure), r.row(of)
-	if row == nil || base == nil {
+	if row == nil {
 		return
 	}
-	if ratio, ok := ratioOf(row.Rounds, base.Rounds); ok {
-		row.Ratio = &Ratio{Of: of, spread: ratio}
+	if base != nil {
+		if ratio, ok := ratioOf(row.Rounds, base.Rounds); ok {
+			row.Ratio = &Ratio{Of: of, spread: ratio}
+		}
 	}
 	if b != nil {
 		row.bound, row.ofRatio = b, true

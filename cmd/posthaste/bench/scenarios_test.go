@@ -25,8 +25,9 @@ type standIn struct {
 	made     int
 	webhooks map[string]hook
 	posting  atomic.Int64
-	busy     atomic.Int64 // so many requests are turned away first
-	broken   atomic.Bool  // events are refused for good
+	keys     map[string]int // requests of each Idempotency-Key
+	busy     atomic.Int64   // so many requests are turned away first
+	broken   atomic.Bool    // events are refused for good
 }
 
 type hook struct{ kind, url string }
@@ -63,6 +64,9 @@ func (a *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case a.busy.Add(-1) >= 0:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	default:
+		a.mu.Lock()
+		a.keys[r.Header.Get("Idempotency-Key")]++
+		a.mu.Unlock()
 		a.accept(body)
 		w.WriteHeader(http.StatusAccepted)
 	}
@@ -127,7 +131,9 @@ func (a *standIn) stage() Stage {
 	return Stage{Serve: func(ctx context.Context, _ int) (Server, error) { return s, ctx.Err() }, Remote: &s}
 }
 
-func newStandIn(t *testing.T) *standIn { return &standIn{t: t, webhooks: map[string]hook{}} }
+func newStandIn(t *testing.T) *standIn {
+	return &standIn{t: t, webhooks: map[string]hook{}, keys: map[string]int{}}
+}
 
 func quick(scenario string) Options {
 	return Options{Quick: true, Scenarios: []string{scenario}, Receiver: "127.0.0.1:0", Progress: io.Discard}
@@ -136,12 +142,13 @@ func quick(scenario string) Options {
 func TestScenariosMeasureWhatTheySay(t *testing.T) {
 	t.Parallel()
 	for scenario, figures := range map[string][]string{
-		"batch":     {"events", "events: p50", "events: CPU of the bench"},
-		"coalesced": {"events"},
+		"batch":     {"events, one in a request", "events", "events: p50", "events: CPU of the bench"},
+		"coalesced": {"events, each with a key", "events"},
 		"fanout":    {"deliveries, 1 event to 100", "deliveries, 1 event to 10: p99"},
 		"neighbour": {"quiet tenant alone: p50", "beside one that answers: p50", "beside one that hangs: p99", "goroutines beside one that hangs"},
 		"hanging":   {"nine of ten, all answer", "nine of ten, one hangs", "nine of ten, one hangs: p99"},
-		"storm":     {"all delivered after", "attempts of a delivery"},
+		"storm":     {"none fails: all delivered after", "each fails twice: all delivered after", "each fails twice: attempts of a delivery"},
+		"memory":    {"memory before", "memory from 80 to 100 %", "goroutines from 80 to 100 %", "deliveries that wait", "memory while they wait"},
 	} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
@@ -166,9 +173,22 @@ func TestScenariosMeasureWhatTheySay(t *testing.T) {
 			require.Zero(t, v.Lost)
 			require.Zero(t, v.Duplicates)
 			if scenario == "storm" {
-				require.InDelta(t, 3, rows["attempts of a delivery"].Median, 1e-9, "what was refused is no delivery")
+				require.InDelta(t, 3, rows["each fails twice: attempts of a delivery"].Median, 1e-9, "what was refused is no delivery")
 			}
+			requireKeys(t, a.keys, scenario == "coalesced")
 		})
+	}
+}
+
+// requireKeys holds that only where it is meant to an event has a key, and then
+// one of its own.
+func requireKeys(t *testing.T, requests map[string]int, meant bool) {
+	t.Helper()
+	require.Positive(t, requests[""], "events without a key")
+	delete(requests, "")
+	require.Equal(t, meant, len(requests) > 0)
+	for key, times := range requests {
+		require.Equal(t, 1, times, key)
 	}
 }
 

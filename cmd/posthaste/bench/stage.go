@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,18 +19,24 @@ type Stage struct {
 	Temporal        client.Client // nil: nothing is compared with an empty workflow
 	TemporalMetrics string        // URL of the server's metrics; "" where it is not ours
 	TemporalProcess int           // its process; 0 where it is not ours
+	// TemporalProfiles is the URL of the server's profiles; "" where it has none.
+	TemporalProfiles string
+	Postmaster       int // of the PostgreSQL on this machine that is used; 0 = none
 	// Serve starts posthaste serve with so many events per workflow, after it
 	// stopped the one before. Nil with a Remote.
 	Serve  func(ctx context.Context, eventsPerWorkflow int) (Server, error)
 	Remote *Server // a running Posthaste
-	// Versions and settings, for the report.
-	Facts map[string]string
+	Shape  Shape
+	// Versions, and settings that are not the bench's own, for the report.
+	Facts, Settings map[string]string
 }
 
 // Server is a Posthaste that serves.
 type Server struct {
 	API   string
 	Token func(tenant string) (string, error)
+	// Profiles is the URL under which it serves Go's profiles; "" where it does not.
+	Profiles string
 }
 
 // gauges is what a process says of itself at a moment.
@@ -127,31 +132,6 @@ func (c *caller) scrape(ctx context.Context, url string, see func(name, labels s
 		see(name, labels, value)
 	}
 	return lines.Err()
-}
-
-// ticksPerSecond is the unit of /proc on every Linux that Go runs on.
-const ticksPerSecond = 100
-
-// processCPU returns the seconds of processor time that another process has
-// used; false where /proc does not tell.
-func processCPU(pid int) (seconds float64, ok bool) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, false
-	}
-	return statCPU(string(text))
-}
-
-// statCPU reads /proc/<pid>/stat. The name, in brackets, may hold anything; user
-// and system time are 12 and 13 after it.
-func statCPU(stat string) (seconds float64, ok bool) {
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
-		return 0, false
-	}
-	user, err := strconv.ParseFloat(fields[11], 64)
-	system, wrong := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / ticksPerSecond, err == nil && wrong == nil
 }
 
 // ownCPU returns the seconds of processor time that the bench itself has used.

@@ -73,12 +73,18 @@ func (s *stream) add(ctx context.Context, hook int, does behaviour, policy *retr
 
 // single begins one event by a request of its own.
 func (s *stream) single(ctx context.Context, first int64, count int) error {
-	return s.post(ctx, first, count, false)
+	return s.post(ctx, first, count, alone)
+}
+
+// singleKeyed begins one event by a request of its own that has a key, as callers
+// do who repeat what was not answered.
+func (s *stream) singleKeyed(ctx context.Context, first int64, count int) error {
+	return s.post(ctx, first, count, keyed)
 }
 
 // batch begins several events by one request.
 func (s *stream) batch(ctx context.Context, first int64, count int) error {
-	return s.post(ctx, first, count, true)
+	return s.post(ctx, first, count, batched)
 }
 
 // flood has so many events accepted in batches, as fast as that goes, and waits

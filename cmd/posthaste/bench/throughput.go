@@ -13,6 +13,8 @@ const batchEvents = 64
 const (
 	floorRate  = "empty workflows, the floor"
 	eventsRate = "events"
+	aloneRate  = "events, one in a request"
+	keyedRate  = "events, each with a key"
 )
 
 // strict compares single events with empty workflows.
@@ -30,29 +32,46 @@ func (b *bench) strict(ctx context.Context) error {
 	})
 }
 
-// batch measures events that come 64 in a request.
+// batch compares events that come 64 in a request with such as come alone.
 func (b *bench) batch(ctx context.Context) error {
 	s, err := b.plain(ctx, 1)
 	if err != nil {
 		return err
 	}
-	err = b.eachRound(ctx, func(ctx context.Context) error {
-		return b.closed(ctx, eventsRate, closedLoad{flow: s.flow, begin: s.batch, callers: b.batches, each: batchEvents})
-	})
+	err = b.eachRound(ctx,
+		func(ctx context.Context) error {
+			return b.closed(ctx, aloneRate, closedLoad{flow: s.flow, begin: s.single, callers: b.singles, each: 1})
+		},
+		func(ctx context.Context) error {
+			return b.closed(ctx, eventsRate, closedLoad{flow: s.flow, begin: s.batch, callers: b.batches, each: batchEvents})
+		})
+	b.compare(eventsRate, aloneRate, nil)
+	b.compare(writesPer(eventsRate), writesPer(aloneRate), nil)
 	b.want(eventsRate, atLeast(2500, "/s"))
 	return err
 }
 
-// coalesced measures single events that share workflows.
+// coalesced compares single events that share workflows with such as have a key,
+// which never share one. That they did share shows in what Temporal wrote.
 func (b *bench) coalesced(ctx context.Context) error {
 	s, err := b.plain(ctx, batchEvents)
 	if err != nil {
 		return err
 	}
-	return b.eachRound(ctx, func(ctx context.Context) error {
-		return b.closed(ctx, eventsRate, closedLoad{flow: s.flow, begin: s.single, callers: b.crowd, each: 1})
-	})
+	err = b.eachRound(ctx,
+		func(ctx context.Context) error {
+			return b.closed(ctx, keyedRate, closedLoad{flow: s.flow, begin: s.singleKeyed, callers: b.crowd, each: 1})
+		},
+		func(ctx context.Context) error {
+			return b.closed(ctx, eventsRate, closedLoad{flow: s.flow, begin: s.single, callers: b.crowd, each: 1})
+		})
+	b.compare(eventsRate, keyedRate, nil)
+	b.compare(writesPer(eventsRate), writesPer(keyedRate), atMost(0.5))
+	return err
 }
+
+// writesPer is the figure of what Temporal writes for each event of a rate.
+func writesPer(figure string) string { return figure + ": " + writesOf }
 
 // fanout measures events that go to many webhooks.
 func (b *bench) fanout(ctx context.Context) error {
@@ -81,7 +100,7 @@ func fanFigure(hooks int) string { return fmt.Sprintf("deliveries, 1 event to %d
 // closed runs a closed load and notes its figures.
 func (b *bench) closed(ctx context.Context, figure string, load closedLoad) error {
 	load.warm, load.lasting = b.warm, b.lasting
-	w, costs, err := b.costed(ctx, load.run)
+	w, costs, err := b.costed(ctx, b.profiled(figure, load.warm, load.lasting, load.run))
 	if err != nil {
 		return err
 	}

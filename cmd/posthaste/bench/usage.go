@@ -19,6 +19,7 @@ const (
 const (
 	posthaste = "Posthaste"
 	temporal  = "Temporal"
+	postgres  = "PostgreSQL"
 	itself    = "the bench"
 )
 
@@ -32,7 +33,7 @@ type usage struct {
 // after its last delivery is part of its cost.
 func (b *bench) usage(ctx context.Context) (usage, error) {
 	wait := aftermath
-	if b.Quick {
+	if b.Quick && !b.counts {
 		wait = quickAftermath
 	}
 	if err := pause(ctx, wait); err != nil {
@@ -40,8 +41,13 @@ func (b *bench) usage(ctx context.Context) (usage, error) {
 	}
 	u := usage{cpu: map[string]float64{itself: ownCPU()}}
 	if b.TemporalProcess != 0 {
-		if seconds, ok := processCPU(b.TemporalProcess); ok {
-			u.cpu[temporal] = seconds
+		if p, ok := processOf(b.TemporalProcess); ok {
+			u.cpu[temporal] = p.cpu
+		}
+	}
+	if b.Postmaster != 0 {
+		if seconds, ok := postgresCPU(b.Postmaster); ok {
+			u.cpu[postgres] = seconds
 		}
 	}
 	if b.Remote == nil {
@@ -69,7 +75,7 @@ type cost struct {
 // costed runs a load and returns with it what each of its events has cost, the
 // warming up included on both sides. Posthaste runs idle beside a floor, which
 // pays for that.
-func (b *bench) costed(ctx context.Context, load func(context.Context) (window, error)) (window, []cost, error) {
+func (b *bench) costed(ctx context.Context, load loads) (window, []cost, error) {
 	before, err := b.usage(ctx)
 	if err != nil {
 		return window{}, nil, err
@@ -88,9 +94,9 @@ func (b *bench) costed(ctx context.Context, load func(context.Context) (window, 
 // since is what was used since then, by each of so many events.
 func (u usage) since(before usage, events float64) []cost {
 	var costs []cost
-	for _, process := range []string{posthaste, temporal, itself} {
+	for _, process := range []string{posthaste, temporal, postgres, itself} {
 		if seconds, known := u.cpu[process]; known {
-			costs = append(costs, cost{what: "CPU of " + process, unit: "ms/event", each: (seconds - before.cpu[process]) * 1000 / events})
+			costs = append(costs, cost{what: cpuOf + process, unit: "ms/event", each: (seconds - before.cpu[process]) * 1000 / events})
 		}
 	}
 	if u.writes.byOperation == nil || before.writes.byOperation == nil {
@@ -108,5 +114,8 @@ func (u usage) since(before usage, events float64) []cost {
 	return append(costs, parts...)
 }
 
-// writesOf is the figure of what is written through Temporal.
-const writesOf = "writes of Temporal"
+// Figures of what is used and of what is written through Temporal.
+const (
+	cpuOf    = "CPU of "
+	writesOf = "writes of Temporal"
+)
