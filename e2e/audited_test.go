@@ -1,13 +1,9 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,13 +26,18 @@ type audited struct {
 	client *http.Client
 	door   func() string // where the next request goes
 
+	// unkeyed events are sent without an Idempotency-Key, and burst of them at
+	// once: no others share a workflow.
+	unkeyed bool
+	burst   int
+
 	mu         sync.Mutex
 	hooks      []*watched
 	accepted   []audit.Accepted
 	begun      map[string]time.Time // when an event was handed over first, by id
 	refusals   map[string]int       // answers that were not 2xx, by status; "none" for a broken connection
 	declined   map[string]bool      // paths at which the receiver answered something else than 2xx, or nothing
-	unanswered int
+	unanswered []string             // marks of what may have been accepted, see sendNew
 	crashes    []audit.Crash
 	sent       atomic.Int64
 	sending    sync.WaitGroup
@@ -121,106 +122,6 @@ func (au *audited) watchAt(base, eventType, retry string, extra ...string) *watc
 	return w
 }
 
-// send hands one event over, with a key, and again until it is taken or the time
-// is up. It reports whether it was.
-func (au *audited) send(eventType string, within time.Duration) bool {
-	n := au.sent.Add(1)
-	body := fmt.Sprintf(`{"type":%q,"data":{"n":%d,"note":"<é & \u2028>"}}`, eventType, n)
-	return au.sendBody(eventType, fmt.Sprintf("key-%d", n), body, within)
-}
-
-func (au *audited) sendBody(eventType, key, body string, within time.Duration) bool {
-	begun := time.Now()
-	for deadline := begun.Add(within); ; {
-		id, status, wait := au.ask(key, body)
-		if id != "" {
-			au.take(id, eventType)
-			au.mu.Lock()
-			au.begun[id] = begun
-			au.mu.Unlock()
-			return true
-		}
-		au.mu.Lock()
-		au.refusals[status]++
-		au.mu.Unlock()
-		if time.Now().After(deadline) {
-			au.mu.Lock()
-			au.unanswered++
-			au.mu.Unlock()
-			return false
-		}
-		<-time.After(wait)
-	}
-}
-
-// take notes an event as accepted, by the webhooks that want it.
-func (au *audited) take(id, eventType string) {
-	at := time.Now()
-	au.mu.Lock()
-	defer au.mu.Unlock()
-	event := audit.Accepted{ID: id, Tenant: au.sys.tenant, At: at}
-	for _, w := range au.hooks {
-		if w.eventType == "" || w.eventType == eventType {
-			event.Webhooks = append(event.Webhooks, w.ID)
-		}
-	}
-	if !slices.ContainsFunc(au.accepted, func(a audit.Accepted) bool { return a.ID == id }) {
-		au.accepted = append(au.accepted, event)
-	}
-}
-
-// post makes one request. It returns the event's id, or what came instead.
-func (au *audited) post(key, body string) (id, status string) {
-	id, status, _ = au.ask(key, body)
-	return id, status
-}
-
-// ask is post, and says how long to wait before the next: what Retry-After asks
-// for, or a moment where nobody answered.
-func (au *audited) ask(key, body string) (id, status string, wait time.Duration) {
-	wait = 100 * time.Millisecond
-	request, err := http.NewRequest(http.MethodPost, au.door()+"/api/events", bytes.NewReader([]byte(body)))
-	if err != nil {
-		return "", err.Error(), wait
-	}
-	request.Header.Set("Authorization", "Bearer "+au.sys.token)
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Idempotency-Key", key)
-	response, err := au.client.Do(request)
-	if err != nil {
-		return "", "none", wait
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return "", "none", wait
-	}
-	var a struct{ Data accepted }
-	if response.StatusCode > 299 || json.Unmarshal(text, &a) != nil {
-		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
-			wait = time.Duration(seconds) * time.Second
-		}
-		return "", fmt.Sprint(response.StatusCode), wait
-	}
-	return a.Data.ID, "", 0
-}
-
-// load hands over events in an open loop: so many per second whether the earlier
-// ones were answered or not. It returns when the last one was sent; wait for the
-// answers with settle.
-func (au *audited) load(eventType string, perSecond int, lasting time.Duration) {
-	tick := time.NewTicker(time.Second / time.Duration(perSecond))
-	defer tick.Stop()
-	for end := time.After(lasting); ; {
-		select {
-		case <-tick.C:
-			au.sending.Go(func() { au.send(eventType, time.Minute) })
-		case <-end:
-			return
-		}
-	}
-}
-
 // crash kills a process and notes how many POSTs it may have had under way.
 func (au *audited) crash(p *process) {
 	p.kill()
@@ -294,9 +195,9 @@ func (au *audited) ledger() audit.Ledger {
 // input is all that the auditor wants to know.
 func (au *audited) input() audit.Input {
 	au.t.Helper()
-	in := audit.Input{Arrivals: au.arrivals()}
+	in := audit.Input{Arrivals: au.arrivals(), MustShare: au.burst > 1}
 	au.mu.Lock()
-	in.Accepted, in.Crashes, in.Unanswered = slices.Clone(au.accepted), slices.Clone(au.crashes), au.unanswered
+	in.Accepted, in.Crashes, in.Unanswered = slices.Clone(au.accepted), slices.Clone(au.crashes), slices.Clone(au.unanswered)
 	webhookIDs := make([]string, 0, len(au.hooks))
 	for _, w := range au.hooks {
 		hook := w.Webhook
@@ -336,7 +237,8 @@ func (au *audited) arrivals() []audit.Arrival {
 			return err == nil && verifier.Verify([]byte(a.body), a.header) == nil
 		})
 		all = append(all, audit.Arrival{
-			WebhookID: w.ID, EventID: a.header.Get("webhook-id"), DeliveryID: a.header.Get("X-Delivery-Id"), At: a.at, Signed: signed,
+			WebhookID: w.ID, EventID: a.header.Get("webhook-id"), DeliveryID: a.header.Get("X-Delivery-Id"), At: a.at,
+			Mark: markOf(a.body), Signed: signed,
 		})
 	}
 	return all

@@ -52,7 +52,7 @@ func oneEventToMany(x *experiment) {
 	var failed sync.Map
 	au := x.scene(settings{}, 0)
 	p := au.sys.start("all").awaitReady()
-	many := newAudited(au.sys.as(x.t, "many"), func(_ int, w http.ResponseWriter, r *http.Request) {
+	many := x.audited(au.sys.as(x.t, "many"), func(_ int, w http.ResponseWriter, r *http.Request) {
 		arrived.Add(1)
 		if _, again := failed.LoadOrStore(r.URL.Path, true); fails.Load() && strings.HasSuffix(r.URL.Path, "00") && !again {
 			w.WriteHeader(http.StatusInternalServerError)

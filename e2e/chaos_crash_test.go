@@ -141,6 +141,7 @@ const fastLanePlaces = 16
 
 func gracefulRestart(x *experiment) {
 	au := x.scene(settings{}, 50*time.Millisecond)
+	x.inBursts(au)
 	restarts := rollingRestart(au, newBalancer(x.t), 100, 15*time.Second)
 	report := x.judge(au, time.Time{}, afterCrash, fmt.Sprintf("%d restarts, no answer but 202", restarts))
 	require.Zero(x.t, report.Duplicates)

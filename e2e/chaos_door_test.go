@@ -87,7 +87,7 @@ func secretsRotated(x *experiment) {
 // webhooksChanged has three webhooks that fail: one gets another address, one is
 // paused, one is deleted.
 func webhooksChanged(x *experiment) {
-	au := newAudited(install(x.t, settings{postgres: true}), func(_ int, w http.ResponseWriter, r *http.Request) {
+	au := x.audited(x.install(settings{postgres: true}), func(_ int, w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/new") {
 			w.WriteHeader(http.StatusNoContent)
 			return
@@ -129,7 +129,7 @@ func oddRetryAfter(x *experiment) {
 	}
 	var mu sync.Mutex
 	seen := map[string]bool{}
-	au := newAudited(install(x.t, settings{postgres: true}), func(n int, w http.ResponseWriter, r *http.Request) {
+	au := x.audited(x.install(settings{postgres: true}), func(n int, w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		id := r.Header.Get("X-Delivery-Id")

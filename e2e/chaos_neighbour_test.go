@@ -40,7 +40,7 @@ func hangingNeighbour(x *experiment) {
 	au := x.scene(settings{}, 0)
 	au.sys.start("all").awaitReady()
 	au.watch("", never)
-	neighbour := newAudited(au.sys.as(x.t, "neighbour"), func(_ int, _ http.ResponseWriter, r *http.Request) {
+	neighbour := x.audited(au.sys.as(x.t, "neighbour"), func(_ int, _ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
@@ -49,7 +49,7 @@ func hangingNeighbour(x *experiment) {
 	began := time.Now()
 	au.load("order.paid", perSecond, measured)
 	beside := time.Now()
-	wait := x.load(neighbour, perSecond, waitingNeighbour*time.Second/perSecond+2*time.Second+measured)
+	wait := x.loadEvenly(neighbour, perSecond, waitingNeighbour*time.Second/perSecond+2*time.Second+measured)
 	for len(neighbour.ids()) < waitingNeighbour {
 		x.pause(100 * time.Millisecond)
 	}
@@ -214,9 +214,9 @@ func (au *audited) percentiles(from, to time.Time) (median, p99 time.Duration) {
 // the many are done. In the order they came they would be the last.
 func backlogAtStart(x *experiment) {
 	const many, few = 300, 20
-	sys := install(x.t, settings{})
+	sys := x.install(settings{})
 	sys.start("api").awaitReady()
-	busy, quiet := newAudited(sys.as(x.t, "busy"), nil), newAudited(sys.as(x.t, "quiet"), nil)
+	busy, quiet := x.audited(sys.as(x.t, "busy"), nil), x.audited(sys.as(x.t, "quiet"), nil)
 	busy.watch("", never)
 	quiet.watch("", never)
 	for range many {
@@ -246,6 +246,7 @@ func together(a, b audit.Input) audit.Input {
 	return audit.Input{
 		Accepted: slices.Concat(a.Accepted, b.Accepted), Webhooks: slices.Concat(a.Webhooks, b.Webhooks),
 		Arrivals: slices.Concat(a.Arrivals, b.Arrivals), Deliveries: slices.Concat(a.Deliveries, b.Deliveries),
-		Crashes: slices.Concat(a.Crashes, b.Crashes), Unanswered: a.Unanswered + b.Unanswered,
+		Crashes: slices.Concat(a.Crashes, b.Crashes), Unanswered: slices.Concat(a.Unanswered, b.Unanswered),
+		MustShare: a.MustShare || b.MustShare,
 	}
 }

@@ -68,7 +68,7 @@ func (x *experiment) skewed(off time.Duration) {
 	require.NoError(x.t, err)
 	x.allow(experimentTime) // it may have been built just now
 	var failed sync.Map
-	au := newAudited(install(x.t, settings{postgres: true}), func(_ int, w http.ResponseWriter, r *http.Request) {
+	au := x.audited(x.install(settings{postgres: true}), func(_ int, w http.ResponseWriter, r *http.Request) {
 		if _, again := failed.LoadOrStore(r.Header.Get("X-Delivery-Id"), true); !again && firstOf(r.URL.Path) == "/w1" {
 			w.WriteHeader(http.StatusInternalServerError)
 			return

@@ -143,7 +143,7 @@ func databaseResets(x *experiment) {
 // Temporal's patience. It can still POST and record; what it cannot report, the
 // other finds in the ledger, and what it has in hand, the other leaves alone.
 func workerPartitioned(x *experiment) {
-	au := newAudited(install(x.t, settings{proxied: true, postgres: true}), func(n int, w http.ResponseWriter, _ *http.Request) {
+	au := x.audited(x.install(settings{proxied: true, postgres: true}), func(n int, w http.ResponseWriter, _ *http.Request) {
 		if n%10 == 0 {
 			<-time.After(14 * time.Second)
 		}
@@ -175,7 +175,7 @@ func workerPartitioned(x *experiment) {
 // 20 s they come back within its jitter, which is 8 s; beside them come those of
 // the load that failed one after the other, and the new ones.
 func receiverPartitioned(x *experiment) {
-	const wait, burst, perSecond = 20, 300, 5 // seconds, events, and beside them
+	const wait, herd, perSecond = 20, 300, 5 // seconds, events, and beside them
 	au := x.scene(settings{}, 5*time.Millisecond)
 	way, url := proxiedURL(x.t, au.rec.URL)
 	au.sys.start("all").awaitReady()
@@ -183,8 +183,9 @@ func receiverPartitioned(x *experiment) {
 	loaded := x.load(au, perSecond, 25*time.Second)
 	x.pause(5 * time.Second)
 	way.cut()
-	for _, event := range au.sys.enqueueBatch(numbered(burst)) {
-		au.take(event.ID, "")
+	bodies := numbered(herd)
+	for i, event := range au.sys.enqueueBatch(bodies) {
+		au.take(event.ID, "", bodies[i])
 	}
 	x.pause(15 * time.Second)
 	waiting := len(au.ids()) - len(au.rec.all())
@@ -194,9 +195,9 @@ func receiverPartitioned(x *experiment) {
 	au.settle(90 * time.Second)
 	peak := au.peak(healed)
 	x.judge(au, healed, 40*time.Second, fmt.Sprintf("%d waited, at most %d arrived in a second", waiting, peak))
-	require.Greater(x.t, waiting, burst)
+	require.Greater(x.t, waiting, herd)
 	spread := 2 * webhook.Jitter * wait
-	mean := burst/spread + 2*perSecond // and by chance three standard deviations more
+	mean := herd/spread + 2*perSecond // and by chance three standard deviations more
 	require.LessOrEqual(x.t, peak, int(mean+3*math.Sqrt(mean)), "no herd: what failed together comes back over %.0f s", spread)
 }
 

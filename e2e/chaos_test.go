@@ -228,16 +228,49 @@ func writeTable(t *testing.T, text string) {
 func (x *experiment) scene(s settings, takes time.Duration) *audited {
 	x.t.Helper()
 	s.postgres = true
-	s.env = append(s.env, fmt.Sprintf("POSTHASTE_EVENTS_PER_WORKFLOW=%d", *perRun))
-	return newAudited(install(x.t, s), func(_ int, w http.ResponseWriter, _ *http.Request) {
+	return x.audited(x.install(s), func(_ int, w http.ResponseWriter, _ *http.Request) {
 		<-time.After(takes)
 		w.WriteHeader(http.StatusNoContent)
 	})
 }
 
-// load hands over events in the background. The returned function waits until
-// the last was sent.
+// install is an installation in which as many events share a workflow as this run
+// is about.
+func (x *experiment) install(s settings) *system {
+	x.t.Helper()
+	s.env = append(s.env, fmt.Sprintf("POSTHASTE_EVENTS_PER_WORKFLOW=%d", *perRun))
+	return install(x.t, s)
+}
+
+// audited watches a tenant, whose events can share workflows if this run is about
+// that.
+func (x *experiment) audited(sys *system, answer func(n int, w http.ResponseWriter, r *http.Request)) *audited {
+	au := newAudited(sys, answer)
+	au.unkeyed = *perRun > 1
+	return au
+}
+
+// burst is how many events come at one time where they are to share workflows:
+// the first starts alone, and the others gather meanwhile.
+const burst = 10
+
+// inBursts makes sure that a tenant's events share workflows, if this run is about
+// that.
+func (x *experiment) inBursts(au *audited) {
+	if *perRun > 1 {
+		au.burst = burst
+	}
+}
+
+// load hands over events in the background, in bursts where they are to share
+// workflows. The returned function waits until the last was sent.
 func (x *experiment) load(au *audited, perSecond int, lasting time.Duration) (wait func()) {
+	x.inBursts(au)
+	return x.loadEvenly(au, perSecond, lasting)
+}
+
+// loadEvenly is load beside something that is measured, and never in bursts.
+func (x *experiment) loadEvenly(au *audited, perSecond int, lasting time.Duration) (wait func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); au.load("order.paid", perSecond, lasting) }()
 	return func() { <-done; x.onTime() }
@@ -276,11 +309,15 @@ func (x *experiment) judgeInput(in audit.Input, since time.Time, within time.Dur
 	x.row = row{
 		Experiment: x.row.Experiment, Accepted: report.Accepted, Lost: report.Lost, Duplicates: report.Duplicates,
 		Unknown: report.Unknown, Longest: report.LongestDelay, Held: report.Held(), Violations: report.Violations,
-		Seen: seen,
+	}
+	words := []string{seen}
+	if *perRun > 1 {
+		words = append(words, fmt.Sprintf("%d of %d events shared a workflow, %d arrived without an answer", report.Shared, report.Events, report.Uncertain))
 	}
 	if !since.IsZero() {
-		x.row.Seen = strings.TrimPrefix(fmt.Sprintf("%s; all within %.1f s after the last fault", seen, late.Seconds()), "; ")
+		words = append(words, fmt.Sprintf("all within %.1f s after the last fault", late.Seconds()))
 	}
+	x.row.Seen = strings.TrimPrefix(strings.Join(words, "; "), "; ")
 	for _, violation := range report.Violations {
 		x.t.Errorf("%s", violation)
 	}

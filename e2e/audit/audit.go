@@ -21,6 +21,7 @@ import "time"
 // Accepted is one event for which a publisher got 200 or 202.
 type Accepted struct {
 	ID       string
+	Mark     string // tells its body from others, see Arrival
 	Tenant   string
 	At       time.Time // when the answer came
 	Webhooks []string  // ids of the webhooks that want it
@@ -41,6 +42,7 @@ type Arrival struct {
 	WebhookID  string // by where it arrived
 	EventID    string // the header webhook-id
 	DeliveryID string // the header X-Delivery-Id
+	Mark       string // what tells the body from those of other events
 	At         time.Time
 	Signed     bool // the signature verified
 }
@@ -58,6 +60,7 @@ type Attempt struct {
 type Delivery struct {
 	ID, EventID, WebhookID string
 	State                  string
+	WorkflowID             string // the one that its event began in
 	Attempts               []Attempt
 }
 
@@ -74,9 +77,15 @@ type Input struct {
 	Arrivals   []Arrival
 	Deliveries []Delivery
 	Crashes    []Crash
-	// Unanswered counts requests whose answer never came: each may be an event
-	// that was accepted all the same.
-	Unanswered int
+	// Unanswered are the marks of events of which nobody knows whether they were
+	// accepted, once for each time that one was handed over. Such an event may
+	// arrive or not, under an id that nobody was told. It stands for itself alone:
+	// what arrives with another mark, or under a second id, is a stranger.
+	Unanswered []string
+	// MustShare says that events were handed over several at a time to an
+	// installation that lets them share workflows: a run in which none did has
+	// tested nothing of that.
+	MustShare bool
 	// SkippedIsRight says that webhooks were paused or deleted on purpose: then
 	// skipped and cancelled are as good as delivered, and a delivery that went
 	// with its webhook is not missed.
@@ -91,6 +100,9 @@ type Report struct {
 	Lost         int // pairs of which nobody knows any more, or that were given up wrongly
 	Duplicates   int // arrivals beyond those that the ledger has as attempts
 	Unknown      int // pairs recorded as unknown
+	Events       int // events that were accepted
+	Shared       int // those of them that began in one workflow with another of them
+	Uncertain    int // events that arrived although nobody has an answer for them
 	LongestDelay time.Duration
 	Violations   []string // the first of each kind, and how many more
 }

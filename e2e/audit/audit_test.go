@@ -46,7 +46,7 @@ func TestSoundRun(t *testing.T) {
 	report := audit.Audit(sound())
 	require.Empty(t, report.Violations)
 	require.True(t, report.Held())
-	require.Equal(t, audit.Report{Accepted: 3, Arrived: 3, LongestDelay: 3 * time.Second}, report)
+	require.Equal(t, audit.Report{Accepted: 3, Arrived: 3, Events: 1, LongestDelay: 3 * time.Second}, report)
 	require.True(t, report.Within(3*time.Second).Held())
 	require.False(t, report.Within(2*time.Second).Held())
 }
@@ -123,7 +123,34 @@ func TestEachViolation(t *testing.T) {
 		"unknown delivery": {func(in *audit.Input) { in.Arrivals[0].DeliveryID = "d9" }, "delivery id: event e1 arrived as delivery d9", 0},
 		"stranger": {func(in *audit.Input) {
 			in.Arrivals = append(in.Arrivals, audit.Arrival{WebhookID: "w1", EventID: "e9", Signed: true})
-		}, "stranger: 1 events arrived", 0},
+		}, "stranger: 1 events with the body", 0},
+		"stranger with another body": {func(in *audit.Input) {
+			in.Unanswered = []string{"7"}
+			in.Arrivals = append(in.Arrivals, audit.Arrival{WebhookID: "w1", EventID: "e9", Mark: "8", Signed: true})
+		}, "stranger: 1 events with the body 8 arrived that nobody has an answer for, and 0 such", 0},
+		"one request, two events": {func(in *audit.Input) {
+			in.Unanswered = []string{"7"}
+			for _, id := range []string{"e8", "e9"} {
+				in.Arrivals = append(in.Arrivals, audit.Arrival{WebhookID: "w1", EventID: id, Mark: "7", Signed: true})
+			}
+		}, "stranger: 2 events with the body 7 arrived that nobody has an answer for, and 1 such", 0},
+		"at most once, twice, without an answer": {func(in *audit.Input) {
+			in.Unanswered = []string{"7"}
+			in.Crashes = crash(9)
+			for range 2 {
+				in.Arrivals = append(in.Arrivals, audit.Arrival{WebhookID: "w3", EventID: "e9", Mark: "7", Signed: true})
+			}
+		}, "I3: event e9, which nobody has an answer for, arrived 2 times", 0},
+		"another event's body": {func(in *audit.Input) { in.Arrivals[0].Mark = "8" }, "body: event e1 arrived with the body 8", 0},
+		"nothing shared": {func(in *audit.Input) {
+			in.MustShare = true
+			for i := range in.Deliveries {
+				in.Deliveries[i].WorkflowID = "event/acme/e1"
+			}
+			for _, id := range []string{"e5", "e6", "e7"} {
+				in.Accepted = append(in.Accepted, audit.Accepted{ID: id, Tenant: "acme"})
+			}
+		}, "sharing: only 0 of 4 events", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -152,15 +179,36 @@ func TestWhatACrashAllows(t *testing.T) {
 	require.Equal(t, 1, report.Unknown)
 
 	in = sound()
-	in.Unanswered = 1
-	in.Arrivals = append(in.Arrivals, audit.Arrival{WebhookID: "w1", EventID: "e9", Signed: true})
-	require.Empty(t, audit.Audit(in).Violations)
+	in.Unanswered = []string{"7", "8"}
+	for range 2 {
+		in.Arrivals = append(in.Arrivals, audit.Arrival{WebhookID: "w1", EventID: "e9", Mark: "7", Signed: true})
+	}
+	report = audit.Audit(in)
+	require.Empty(t, report.Violations, "an event of unknown fate is neither unwanted nor counted twice")
+	require.Equal(t, 1, report.Uncertain)
+	require.Zero(t, report.Duplicates)
 
 	in = sound()
 	in.SkippedIsRight = true
 	in.Deliveries[0].State = "skipped"
 	in.Deliveries = in.Deliveries[:2]
 	require.Empty(t, audit.Audit(in).Violations)
+}
+
+// TestSharingIsCounted has two accepted events in one workflow, and one alone.
+func TestSharingIsCounted(t *testing.T) {
+	t.Parallel()
+	in := audit.Input{MustShare: true}
+	for id, workflow := range map[string]string{"e1": "events/acme/e1", "e2": "events/acme/e1", "e3": "event/acme/e3"} {
+		in.Accepted = append(in.Accepted, audit.Accepted{ID: id})
+		for range 2 { // to two webhooks
+			in.Deliveries = append(in.Deliveries, audit.Delivery{EventID: id, WorkflowID: workflow})
+		}
+	}
+	report := audit.Audit(in)
+	require.Empty(t, report.Violations)
+	require.Equal(t, 3, report.Events)
+	require.Equal(t, 2, report.Shared)
 }
 
 // TestFailedWithItsAttemptsIsNotLost is what a receiver that refuses gets.

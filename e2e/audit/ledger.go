@@ -100,13 +100,14 @@ func (l Ledger) event(ctx context.Context, eventID string) ([]Delivery, error) {
 	var all []Delivery
 	err := l.pages(ctx, "/api/events/"+eventID, func(data json.RawMessage) error {
 		var event struct {
+			WorkflowID string
 			Deliveries []struct{ ID, WebhookID, State string }
 		}
 		if err := json.Unmarshal(data, &event); err != nil {
 			return err
 		}
 		for _, d := range event.Deliveries {
-			all = append(all, Delivery{ID: d.ID, EventID: eventID, WebhookID: d.WebhookID, State: d.State})
+			all = append(all, Delivery{ID: d.ID, EventID: eventID, WebhookID: d.WebhookID, State: d.State, WorkflowID: event.WorkflowID})
 		}
 		return nil
 	})
