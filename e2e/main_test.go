@@ -20,7 +20,7 @@ var (
 	fragile       func() (string, error) // the one that can be told to die (failpoint), built when first asked for
 	temporal      *temporalServer
 	namespaces    atomic.Int64
-	maxNamespaces = int64(150)
+	maxNamespaces = int64(200)
 )
 
 func TestMain(m *testing.M) {
