@@ -64,7 +64,7 @@ down: ## Stop what `make up` started; volumes stay
 ## ---- test
 
 test: bin/temporal ## Run every test: what CI runs beside `make check`
-	$(GO) test -timeout 20m $(TESTFLAGS) ./...
+	$(GO) test -timeout 40m $(TESTFLAGS) ./...
 	$(GO) test -tags failpoints $(TESTFLAGS) ./failpoint
 
 race: bin/temporal ## Run every test under the race detector; needs a C compiler
@@ -78,7 +78,7 @@ histories: bin/temporal ## Record the workflow histories that later code must re
 	cd workflows/testdata/histories && ls *.json >MANIFEST
 
 e2e: bin/temporal ## Run the whole-system tests
-	$(GO) test -timeout 20m $(TESTFLAGS) ./e2e/...
+	$(GO) test -timeout 40m $(TESTFLAGS) ./e2e/...
 
 chaos: bin/temporal $(TEMPORAL_SERVER) $(TEMPORAL_SQL_TOOL) ## Break everything under load and print what was lost (nothing), each row as it ends: about a quarter of an hour; ARGS=-write puts the table into docs/reliability.md
 	$(GO) test -tags chaos -run TestChaos -timeout 20m -count=1 -parallel 2 -v $(TESTFLAGS) ./e2e -args $(ARGS)

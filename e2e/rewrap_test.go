@@ -146,7 +146,7 @@ func TestKeysRotateWhileEventsFlow(t *testing.T) {
 	})
 	both := startReplicas(sys, before)
 	door := both.doors[0]
-	w := door.createWebhook(rec.URL, `"headers":{"X-Team":"blue"}`, `"timeoutSeconds":5`, `"retry":{"mode":"schedule","delaysSeconds":[1,1,1]}`)
+	w := door.createWebhook(rec.URL, `"headers":{"X-Team":"blue"}`, `"timeoutSeconds":5`, `"retry":{"mode":"schedule","delaysSeconds":[1,1,1,1,2,2,4,4]}`)
 	secrets := []string{w.Secret}
 	events := both.stream()
 	rec.await(20, 20*time.Second)

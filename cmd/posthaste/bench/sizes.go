@@ -24,7 +24,7 @@ type sizes struct {
 func (o Options) sizes() sizes {
 	if o.Quick {
 		return sizes{
-			rounds: 1, warm: 200 * time.Millisecond, lasting: time.Second, buildUp: time.Second,
+			rounds: 1, warm: 200 * time.Millisecond, lasting: 2 * time.Second, buildUp: time.Second,
 			singles: 8, batches: 2, crowd: 32, fanned: 100,
 			failing: 64, enduring: 2048, waiting: 64, fan: []int{1, 10, 100},
 			looks: 10 * time.Millisecond,
