@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"posthaste/errs"
+	"posthaste/models"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -87,8 +88,7 @@ func (q *query) flag(name string) *bool {
 	return &value
 }
 
-// time returns an RFC 3339 time in UTC; nil when absent. The databases write
-// the years 1 to 9999 in one way, and compare no others.
+// time returns an RFC 3339 time in UTC; nil when absent.
 func (q *query) time(name string) *time.Time {
 	text := q.text(name)
 	if text == "" {
@@ -96,7 +96,7 @@ func (q *query) time(name string) *time.Time {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	at = at.UTC()
-	if err != nil || at.Year() < 1 || at.Year() > 9999 {
+	if err != nil || !models.HoldsTime(at) {
 		q.faults[name] = wantTime
 		return nil
 	}

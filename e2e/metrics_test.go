@@ -15,13 +15,19 @@ import (
 // scrape reads a process's metrics as Prometheus does, line by line.
 func (sys *system) scrape(base string) []string {
 	sys.t.Helper()
-	response, err := http.Get(base + "/metrics")
-	require.NoError(sys.t, err)
+	return metricsAt(sys.t, base+"/metrics")
+}
+
+// metricsAt reads metrics, whosesoever they are, line by line.
+func metricsAt(t *testing.T, url string) []string {
+	t.Helper()
+	response, err := http.Get(url)
+	require.NoError(t, err)
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
-	require.NoError(sys.t, err)
-	require.Equal(sys.t, http.StatusOK, response.StatusCode, "%s", text)
-	require.Contains(sys.t, response.Header.Get("Content-Type"), "text/plain")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, response.StatusCode, "%s", text)
+	require.Contains(t, response.Header.Get("Content-Type"), "text/plain")
 	return strings.Split(string(text), "\n")
 }
 

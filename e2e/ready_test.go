@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -79,18 +78,12 @@ func TestReadinessAsksTemporalsStoreEachTime(t *testing.T) {
 // lookups is how often the server has asked its store for a workflow.
 func (s *temporalServer) lookups(t *testing.T) (total float64) {
 	t.Helper()
-	response, err := http.Get(s.metrics)
-	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	var text bytes.Buffer
-	_, err = text.ReadFrom(response.Body)
-	require.NoError(t, err)
-	for line := range strings.Lines(text.String()) {
+	for _, line := range metricsAt(t, s.metrics) {
 		if !strings.HasPrefix(line, "persistence_latency_count") || !strings.Contains(line, `operation="GetCurrentExecution"`) {
 			continue
 		}
 		var count float64
-		_, err := fmt.Sscan(line[strings.LastIndex(strings.TrimSpace(line), " ")+1:], &count)
+		_, err := fmt.Sscan(line[strings.LastIndex(line, " ")+1:], &count)
 		require.NoError(t, err, line)
 		total += count
 	}

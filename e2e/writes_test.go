@@ -1,10 +1,9 @@
 package e2e
 
 import (
-	"bufio"
 	"maps"
-	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,12 +29,9 @@ var persistenceRequests = regexp.MustCompile(`^persistence_requests\{namespace="
 // writes reads what a server has told of its writes so far: see toldWrites.
 func (s *temporalServer) writes(t *testing.T) writes {
 	t.Helper()
-	response, err := http.Get(s.metrics)
-	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
 	told := writes{}
-	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		found := persistenceRequests.FindStringSubmatch(lines.Text())
+	for _, line := range metricsAt(t, s.metrics) {
+		found := persistenceRequests.FindStringSubmatch(line)
 		if found == nil || found[1] == "temporal_system" || beginsWithAny(found[2], temporalReads) || beginsWithAny(found[2], temporalUpkeep) {
 			continue
 		}
@@ -47,12 +43,7 @@ func (s *temporalServer) writes(t *testing.T) writes {
 }
 
 func beginsWithAny(text string, beginnings []string) bool {
-	for _, beginning := range beginnings {
-		if strings.HasPrefix(text, beginning) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(beginnings, func(beginning string) bool { return strings.HasPrefix(text, beginning) })
 }
 
 func (w writes) sum() int {

@@ -35,6 +35,13 @@ func (m *moment) Scan(from any) error {
 	return fmt.Errorf("a time column holds a %T", from)
 }
 
+// HoldsTime reports whether the ledger can hold a time, and compare others with
+// it: that text is of fixed width for the years 1 to 9999 alone.
+func HoldsTime(at time.Time) bool {
+	year := at.UTC().Year()
+	return 1 <= year && year <= 9999
+}
+
 // toMicros cuts a time to what is stored, so that a value reads back equal.
 func toMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 

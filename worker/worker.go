@@ -22,11 +22,11 @@ type Options struct {
 	StopTimeout  time.Duration // how long Stop waits for POSTs under way; default 50 s, past the longest POST and its record
 }
 
-// stickyWorkflows is how many workflows this process keeps in memory while they
+// StickyWorkflows is how many workflows this process keeps in memory while they
 // wait. Each holds a goroutine for every delivery of its that waits, up to 20 KiB,
 // and can be had back from its history when it goes on, for a read of Temporal's:
 // a backlog of retries must not cost memory here. The SDK would keep 10,000.
-const stickyWorkflows = 16
+const StickyWorkflows = 16
 
 // Worker runs the workflows and activities of Posthaste.
 type Worker struct {
@@ -39,7 +39,7 @@ type Worker struct {
 // only a running worker makes eager start happen. Stop it before the client and
 // the store are closed.
 func New(c client.Client, effects *activities.Activities, o Options) *Worker {
-	sdkworker.SetStickyWorkflowCacheSize(stickyWorkflows)
+	sdkworker.SetStickyWorkflowCacheSize(StickyWorkflows)
 	w := &Worker{}
 	w.Worker = sdkworker.New(c, workflows.TaskQueue, sdkworker.Options{
 		MaxConcurrentWorkflowTaskExecutionSize:  cmp.Or(o.FastSlots, 1_000),

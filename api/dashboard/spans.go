@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"posthaste/models"
 )
 
 // withinChoices are the spans that a list can be narrowed to, counted from now.
@@ -39,7 +41,7 @@ func (f *filters) span(now time.Time) spanFilter {
 			continue
 		}
 		at, err := readMoment(field.text)
-		if err != nil || at.Year() < 1 || at.Year() > 9999 { // as the API has it
+		if err != nil || !models.HoldsTime(at) {
 			f.faults[name] = "must be a time, such as 2026-05-30T10:00"
 			continue
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"posthaste/worker"
 )
 
 const (
@@ -101,9 +103,9 @@ func (b *bench) waitingToRetry(ctx context.Context, before gauges) error {
 	b.detail("heap goal before they wait", "MiB", before.Heap/mebibyte)
 	b.detail("heap goal while they wait", "MiB", after.Heap/mebibyte)
 	b.note("goroutines that they add", "", after.Goroutines-before.Goroutines)
-	// A process keeps the latest 16 workflows as they are, with a goroutine for each
+	// A process keeps the latest workflows as they are, with a goroutine for each
 	// delivery in them that waits, here a batch's; the others are in Temporal alone.
-	b.want("goroutines that they add", atMost(16*batchEvents+100))
+	b.want("goroutines that they add", atMost(worker.StickyWorkflows*batchEvents+100))
 	return s.forget(ctx)
 }
 
