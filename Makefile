@@ -95,7 +95,7 @@ load-check: ## Fill such a ledger, or take that of LOAD_DATABASE=sqlite:///tmp/l
 	fi; \
 	$(GO) test -count=1 -timeout 20m -v -parallel 1 $(TESTFLAGS) -run '^(TestLongHistory|TestDashboardOfLongHistory)$$' ./api -load-database "$$database"
 
-bench: build bin/temporal ## Measure Posthaste beside the Temporal it runs on: about half an hour; ARGS="--quick" or others are flags of posthaste bench
+bench: build bin/temporal ## Measure Posthaste beside the Temporal it runs on: about forty minutes; ARGS="--quick" or others are flags of posthaste bench
 	@exec bin/posthaste bench $(ARGS)
 
 BENCH_STACK = TEMPORAL_CLI=bin/temporal TEMPORAL_SERVER=$(TEMPORAL_SERVER) TEMPORAL_SQL_TOOL=$(TEMPORAL_SQL_TOOL) sh deploy/bench/stack.sh

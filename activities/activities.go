@@ -58,7 +58,7 @@ type Activities struct {
 	fastTenants, durableTenants *slots
 	fastCalls                   *slots  // calls of the fast lane, by tenant
 	places                      *places // by webhook
-	tenantPlaces                *places // in the fast lane, by tenant
+	fastLines                   *places // of calls that wait for the fast lane, by tenant
 	silentTenants               *places // by tenant, of webhooks that do not answer
 	breakers                    *breakers
 	fitness                     *fitness
@@ -89,7 +89,7 @@ func New(deps Deps) (*Activities, error) {
 		fastTenants:    newSlots(max(1, deps.FastSlots/fastTenantShare), fastPatience),
 		fastCalls:      newSlots(max(1, deps.FastSlots/fastTenantShare), 0),
 		durableTenants: newSlots(max(1, deps.DurableSlots/durableTenantShare), 0),
-		places:         newPlaces(deps.Now, rand.Float64, asksPerSecond), tenantPlaces: newPlaces(deps.Now, rand.Float64, tenantAsksPerSecond),
+		places:         newPlaces(deps.Now, rand.Float64, asksPerSecond), fastLines: newFastLines(deps.Now, rand.Float64),
 		silentTenants: newPlaces(deps.Now, rand.Float64, asksPerSecond), breakers: breakers,
 		fitness: newFitness(deps.Now), underway: newUnderway(), faults: newFaults(deps.Now, rand.Float64),
 		tracer: deps.Tracer, propagate: deps.TraceReceivers,

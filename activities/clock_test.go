@@ -1,38 +1,23 @@
 package activities_test
 
 import (
-	"log/slog"
-	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
 
 	"posthaste/activities"
 	"posthaste/models"
 	"posthaste/webhook"
-	"posthaste/webhook/provider"
-	"posthaste/webhook/send"
 )
 
 // off is the same bench with a worker whose own clock is wrong. The ledger's is
 // right.
 func (b *bench) off(by time.Duration) *bench {
 	b.t.Helper()
-	providers, err := provider.Load("")
-	require.NoError(b.t, err)
-	sender := send.New(send.Options{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	b.t.Cleanup(sender.Close)
-	effects, err := activities.New(activities.Deps{
-		Store: b.store, Providers: providers, Sender: sender, Meter: &b.meter, UserAgent: "Posthaste/test", FastSlots: 1000, DurableSlots: 20,
-		Now: func() time.Time { return time.Now().Add(by) }, Logger: slog.New(slog.DiscardHandler),
-	})
-	require.NoError(b.t, err)
-	var suite testsuite.WorkflowTestSuite
-	other := &bench{t: b.t, store: b.store, env: suite.NewTestActivityEnvironment(), url: b.url}
-	other.env.RegisterActivity(effects)
+	other := &bench{t: b.t, store: b.store, url: b.url}
+	other.work(func(d *activities.Deps) { d.Now = func() time.Time { return time.Now().Add(by) } })
 	return other
 }
 

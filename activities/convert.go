@@ -75,7 +75,7 @@ func subscriptionOf(w *models.Webhook, now time.Time) (webhook.Subscription, err
 	if w.Secret != "" {
 		result.Secrets = append(result.Secrets, webhook.Secret(w.Secret.Reveal()))
 	}
-	if w.PreviousSecret != "" && w.PreviousSecretUntil != nil && now.Before(*w.PreviousSecretUntil) {
+	if w.OverlapUntil(now) != nil {
 		result.Secrets = append(result.Secrets, webhook.Secret(w.PreviousSecret.Reveal()))
 	}
 	return result, nil

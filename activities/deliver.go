@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,32 +19,24 @@ import (
 // where each stands then.
 //
 // In the fast lane it fails only when the ledger cannot be read: what could not
-// be settled is returned as it stands, and the workflow hands it to the durable
-// lane. There it has one delivery, and returns an error as long as that has not
-// settled; the error carries the time of the next attempt, computed from the
-// ledger.
+// be settled is returned as it stands, and the workflow gives it another turn or
+// hands it to the durable lane. There it has one delivery, and returns an error as
+// long as that has not settled; the error carries the time of the next attempt,
+// computed from the ledger.
 func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResult, error) {
 	if in.Lane == LaneDurable {
 		return a.deliverDurably(ctx, in)
 	}
 	if !in.Since.IsZero() && a.now().Sub(in.Since) > staleTask {
-		return a.leaveAll(in, DeferredLate)
+		return a.leaveAll(in, DeferredLate), nil
 	}
 	leave, ok := a.fastCalls.take(ctx, in.Tenant, nil)
 	if !ok {
-		return a.leaveAll(in, DeferredTenant)
+		return a.leaveAll(in, DeferredTenant), nil
 	}
+	defer a.fastLines.ended(in.Tenant)
 	defer leave()
 	return a.deliverFast(ctx, in)
-}
-
-// leaveAll leaves all deliveries of the fast lane as they are, to the durable
-// lane.
-func (a *Activities) leaveAll(in DeliverInput, why Deferral) (DeliverResult, error) {
-	for range in.Deliveries {
-		a.meter.Deferred(LaneFast, why)
-	}
-	return DeliverResult{}, nil
 }
 
 // deliverFast makes one attempt of each delivery, side by side.
@@ -58,21 +51,35 @@ func (a *Activities) deliverFast(ctx context.Context, in DeliverInput) (DeliverR
 	if err != nil {
 		return DeliverResult{}, fmt.Errorf("read %d deliveries: %w", len(in.Deliveries), err)
 	}
-	result := DeliverResult{Deliveries: make([]Attempted, len(jobs))}
+	standings := make([]standing, len(jobs))
 	var group sync.WaitGroup
 	for i, j := range jobs {
 		group.Go(func() {
-			standing, err := a.attempt(ctx, j)
-			if err != nil {
-				a.logger.WarnContext(ctx, "delivery left to the durable lane", "delivery", j.ref.DeliveryID, "error", err)
-			}
-			a.tenantPlaces.ended(in.Tenant)
-			result.Deliveries[i] = standing.Attempted
+			standings[i] = a.attemptFast(ctx, j)
 		})
 	}
 	group.Wait()
 	failpoint.Here(failpoint.AfterRecordFast)
-	return result, nil
+	return a.withTurns(in.Tenant, standings), nil
+}
+
+// attemptFast makes one attempt and says where the delivery stands, however that
+// went. A panic is the trouble of this delivery alone: in a goroutine of ours it
+// would end the process, and then the next one that has the task. In the durable
+// lane it is Temporal's SDK that contains it, and waits before it tries again.
+func (a *Activities) attemptFast(ctx context.Context, j job) (s standing) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s = stands(j.due.Delivery) // a job without one ends before anything can go wrong
+			a.logger.ErrorContext(ctx, "delivery left to the durable lane", "delivery", j.ref.DeliveryID,
+				"error", fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+		}
+	}()
+	s, err := a.attempt(ctx, j)
+	if err != nil {
+		a.logger.WarnContext(ctx, "delivery left to the durable lane", "delivery", j.ref.DeliveryID, "error", err)
+	}
+	return s
 }
 
 // staleTask is how old a workflow task may be for its deliveries to be sent from
@@ -182,11 +189,12 @@ type job struct {
 
 // standing is where a delivery stands after a job. While it has not settled,
 // next says how long until the next attempt, and deferred that this job sent
-// nothing.
+// nothing; again, that it is to have another turn in the fast lane.
 type standing struct {
 	Attempted
 	next     time.Duration
 	deferred bool
+	again    bool
 	detail   string
 }
 

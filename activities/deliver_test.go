@@ -38,7 +38,7 @@ type bench struct {
 // a names activities by method.
 var a *activities.Activities
 
-func newBench(t *testing.T, answer http.HandlerFunc) *bench {
+func newBench(t *testing.T, answer http.HandlerFunc, change ...func(*activities.Deps)) *bench {
 	t.Helper()
 	b := &bench{t: t, store: modelstest.Open(t, modelstest.SQLite)}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -47,19 +47,29 @@ func newBench(t *testing.T, answer http.HandlerFunc) *bench {
 	}))
 	t.Cleanup(receiver.Close)
 	b.url = receiver.URL
+	b.work(change...)
+	return b
+}
+
+// work gives the bench a worker of its own.
+func (b *bench) work(change ...func(*activities.Deps)) {
+	b.t.Helper()
 	providers, err := provider.Load("")
-	require.NoError(t, err)
+	require.NoError(b.t, err)
 	sender := send.New(send.Options{AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	t.Cleanup(sender.Close)
-	effects, err := activities.New(activities.Deps{
+	b.t.Cleanup(sender.Close)
+	deps := activities.Deps{
 		Store: b.store, Providers: providers, Sender: sender, Meter: &b.meter, UserAgent: "Posthaste/test", FastSlots: 1000, DurableSlots: 20,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
-	})
-	require.NoError(t, err)
+	}
+	for _, c := range change {
+		c(&deps)
+	}
+	effects, err := activities.New(deps)
+	require.NoError(b.t, err)
 	var suite testsuite.WorkflowTestSuite
 	b.env = suite.NewTestActivityEnvironment()
 	b.env.RegisterActivity(effects)
-	return b
 }
 
 func answers(status int) http.HandlerFunc {

@@ -50,8 +50,8 @@ type form struct {
 	failed   bool      // the latest attempt
 	answered time.Time // when an attempt was last answered, however
 	inFlight map[uint64]time.Time
-	next     uint64
-	begun    int // POSTs since an attempt was last answered
+	next     uint64 // how many there were, and so the number of the next
+	begun    int    // POSTs since an attempt was last answered
 }
 
 func newFitness(now func() time.Time) *fitness {
@@ -89,6 +89,17 @@ func (f *fitness) begin(tenant, webhookID string) (end func(webhook.Outcome)) {
 			w.slow = w.slow[1:]
 		}
 	}
+}
+
+// ended is how many POSTs to a webhook have ended since this process knows it.
+func (f *fitness) ended(webhookID string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w, known := f.webhooks[webhookID]
+	if !known {
+		return 0
+	}
+	return int(w.next) - len(w.inFlight)
 }
 
 // count adds to a tenant's unanswered POSTs. The lock is held.

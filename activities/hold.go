@@ -51,7 +51,6 @@ func repeatedly(ctx context.Context, do func()) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			do()
 		}
 	}
 }

@@ -42,7 +42,8 @@ const (
 )
 
 // Deferrals returns the reasons for which a lane sends deliveries away: the fast
-// one to the durable one, and that one for a while.
+// one to the durable one, or to another turn where it only lacks room, and that one
+// for a while.
 func Deferrals(lane Lane) []Deferral {
 	if lane == LaneFast {
 		return []Deferral{DeferredUnfit, DeferredFull, DeferredTenant, DeferredHeld, DeferredLate, DeferredLedger}

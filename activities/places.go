@@ -13,9 +13,11 @@ const (
 	// silentAsksPerSecond is the same for a webhook that does not answer: no more
 	// than a probe or two get through, so that nearly every ask is in vain.
 	silentAsksPerSecond = 5
-	// tenantAsksPerSecond is the same for the deliveries of a tenant that has its
-	// share of the fast lane: they come back in slices, and are many.
-	tenantAsksPerSecond = 1000
+	// leastCallsPerSecond is the same for the calls of a tenant that has its share of
+	// the fast lane, each of up to 25 deliveries; callsPerSecond is how many come while
+	// it is not known yet how many end.
+	leastCallsPerSecond = 10
+	callsPerSecond      = 80
 	// askMore is how much faster they ask than the webhook's attempts end, so
 	// that a slow receiver which answers never waits for us.
 	askMore = 1.25
@@ -35,11 +37,12 @@ const (
 // places lines up, for each webhook, the deliveries that were sent away because
 // it has its share in flight or does not answer. Each gets the next free place,
 // so that a backlog of any size comes back one by one and no faster than the
-// webhook takes it.
+// webhook takes it. Others line up by tenant, in the same way.
 type places struct {
 	now      func() time.Time
 	spread   func() float64
 	least    float64 // who come back in a second, at the least
+	first    float64 // the same until a line's rate is known; 0 = least
 	mu       sync.Mutex
 	webhooks map[string]*line
 }
@@ -50,11 +53,19 @@ type line struct {
 	turn      time.Time // the turn under a rate limit that was given out last
 	counting  time.Time // since when ended counts
 	ended     int
-	perSecond float64 // attempts that ended, in the window before
+	perSecond float64 // what ended, in the window before
+	measured  bool    // that window was of late
 }
 
 func newPlaces(now func() time.Time, spread func() float64, least float64) *places {
 	return &places{now: now, spread: spread, least: least, webhooks: map[string]*line{}}
+}
+
+// newFastLines returns the lines of calls that wait for the fast lane, by tenant.
+func newFastLines(now func() time.Time, spread func() float64) *places {
+	lines := newPlaces(now, spread, leastCallsPerSecond)
+	lines.first = callsPerSecond
+	return lines
 }
 
 // next returns how long the next delivery of the webhook stays away, at least
@@ -62,23 +73,41 @@ func newPlaces(now func() time.Time, spread func() float64, least float64) *plac
 func (p *places) next(webhookID string, atLeast time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	l, wait := p.free(webhookID, atLeast)
+	if wait > longestDeferral {
+		return p.somewhere()
+	}
+	l.last = p.now().Add(wait)
+	return wait
+}
+
+// within is next for whoever goes elsewhere if the wait is longer than most: the
+// answer then is 0, and no place is taken.
+func (p *places) within(key string, most time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, wait := p.free(key, 0)
+	if wait > most {
+		return 0
+	}
+	l.last = p.now().Add(wait)
+	return wait
+}
+
+// free returns a line and the wait of its next free place. The lock is held.
+func (p *places) free(key string, atLeast time.Duration) (*line, time.Duration) {
 	now := p.now()
-	l := p.line(webhookID, now)
+	l := p.line(key, now)
 	l.roll(now)
-	first := now.Add(max(atLeast, shortestDeferral))
 	rate := max(p.least, askMore*l.perSecond)
+	if !l.measured {
+		rate = max(rate, p.first)
+	}
 	if atLeast > 0 {
 		rate = silentAsksPerSecond
 	}
 	place := l.last.Add(time.Duration(float64(time.Second) / rate))
-	if place.Before(first) {
-		place = first
-	}
-	if place.Sub(now) > longestDeferral {
-		return p.somewhere()
-	}
-	l.last = place
-	return place.Sub(now)
+	return l, max(place.Sub(now), atLeast, shortestDeferral)
 }
 
 // paced returns how long it will be until a new delivery's turn under a rate
@@ -107,7 +136,7 @@ func (p *places) somewhere() time.Duration {
 	return longestDeferral/2 + time.Duration(p.spread()*float64(longestDeferral/2))
 }
 
-// ended notes the end of an attempt: a place in the lane is free again.
+// ended notes the end of what had a place in the lane, which is free again.
 func (p *places) ended(webhookID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +149,7 @@ func (p *places) ended(webhookID string) {
 // roll takes over the count of a window that is past.
 func (l *line) roll(now time.Time) {
 	if over := now.Sub(l.counting); over >= rateWindow {
-		l.perSecond = float64(l.ended) / over.Seconds()
+		l.perSecond, l.measured = float64(l.ended)/over.Seconds(), over < 2*rateWindow
 		l.counting, l.ended = now, 0
 	}
 }

@@ -19,6 +19,9 @@ import (
 func (a *Activities) post(ctx context.Context, t *try, permit permit) (standing, error) {
 	if t.policy.OnCrash == webhook.CrashUnknown {
 		if err := a.store.Claim(ctx, t.due.Delivery, holdFor); err != nil {
+			if errs.Is(err, errs.NotFound) { // with its webhook, since it was read
+				return deleted(t.due.Delivery.ID), nil
+			}
 			return stands(t.due.Delivery), fmt.Errorf("claim: %w", err)
 		}
 		t.due.Delivery.State = models.StateSending
@@ -33,12 +36,7 @@ func (a *Activities) post(ctx context.Context, t *try, permit permit) (standing,
 		result = unrenderable(err, a.now())
 	} else {
 		failpoint.Here(failpoint.BeforePost)
-		end := a.fitness.begin(t.due.Webhook.Tenant, t.due.Webhook.ID)
-		// A POST ends by its own timeout alone. That Temporal cannot be reached, or
-		// that a person wants the next attempt now, is no reason to cut it: the
-		// receiver may have acted on it, and we would not know.
-		result = a.traced(context.WithoutCancel(ctx), t, &request)
-		end(result.Outcome)
+		result = a.send(ctx, t, &request)
 		permit.sent(result)
 	}
 	if result.Interrupted {
@@ -49,6 +47,15 @@ func (a *Activities) post(ctx context.Context, t *try, permit permit) (standing,
 	a.logAttempt(ctx, t, result, verdict)
 	failpoint.Here(failpoint.AfterPost)
 	return a.settle(ctx, t, sent{request, result, verdict})
+}
+
+// send makes the POST. It ends by its own timeout alone: that Temporal cannot be
+// reached, or that a person wants the next attempt now, is no reason to cut it. The
+// receiver may have acted on it, and we would not know.
+func (a *Activities) send(ctx context.Context, t *try, request *send.Request) (result send.Result) {
+	end := a.fitness.begin(t.due.Webhook.Tenant, t.due.Webhook.ID)
+	defer func() { end(result.Outcome) }() // also of a panic, or the webhook would look busy for ever
+	return a.traced(context.WithoutCancel(ctx), t, request)
 }
 
 // sent is what one POST was, what came of it, and what follows.

@@ -35,6 +35,7 @@ func (a *Activities) ResolveSubscriptions(ctx context.Context, in ResolveInput) 
 		left -= len(planned.Deliveries)
 		result.Events = append(result.Events, planned)
 	}
+	turns.giveFast(in.Events[0].Tenant)
 	failpoint.Here(failpoint.AfterResolve)
 	return result, nil
 }

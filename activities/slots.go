@@ -12,8 +12,8 @@ const (
 	fastPerWebhook = 16
 	// fastPatience is how long a delivery waits for such a slot before it goes
 	// the durable lane, as long as its webhook answers: a burst that a webhook takes
-	// within some seconds costs Temporal nothing this way, and five writes an event
-	// the other. It leaves a POST its second before Temporal asks whether the
+	// within some seconds costs Temporal nothing more this way, and three writes an
+	// event the other. It leaves a POST its second before Temporal asks whether the
 	// workflow task is still being worked on.
 	fastPatience = 5 * time.Second
 	// worthEvery is how often somebody who waits for a slot looks whether that is

@@ -1,28 +1,36 @@
 package activities
 
 import (
+	"math"
 	"time"
 
 	"posthaste/models"
 )
 
-// turnStep is how exactly a turn is told. What comes sooner is asked for at once;
-// deliveries of one run whose turns fall into one step share a timer, and so a
-// write of Temporal's. Each run has steps of its own: with the same for all, what
-// comes in a second would go in a second, every few seconds, and be felt by
-// everybody on the same Temporal.
+// turnStep is how exactly a turn in the durable lane is told. What comes sooner is
+// asked for at once; deliveries of one run whose turns fall into one step share a
+// timer, and so a write of Temporal's. Each run has steps of its own: with the same
+// for all, what comes in a second would go in a second, every few seconds, and be
+// felt by everybody on the same Temporal.
 const turnStep = 5 * time.Second
 
 // turns tells new deliveries how long to stay away before they ask for a place in
 // their lane. Where it is clear that a webhook cannot take them yet, the workflow
 // waits: an activity that asks only to be sent away costs the Temporal server two
-// writes, and a batch of a hundred thousand events for a webhook that takes one a
+// writes, and a backlog of a hundred thousand events for a webhook that takes one a
 // second would be a hundred thousand such activities at once.
 type turns struct {
 	*Activities
 	phase  time.Duration            // of the run's steps
 	limits map[string]int           // MaxPerSecond of the webhooks that were matched
 	late   map[string]time.Duration // what those wait who met a full line
+	fast   []newFast                // new deliveries of the fast lane
+}
+
+// newFast is a new delivery of the fast lane, and its webhook.
+type newFast struct {
+	*Planned
+	webhookID string
 }
 
 func (a *Activities) newTurns() *turns {
@@ -37,22 +45,24 @@ func (t *turns) note(w *models.Webhook) {
 	}
 }
 
-// give tells each delivery that is new its turn.
+// give tells each delivery that is new its turn in the durable lane, and notes those
+// of the fast one.
 func (t *turns) give(deliveries []models.Delivery, plan []Planned) {
 	for i := range plan {
 		d := &deliveries[i]
 		if d.State != models.StatePending || d.Attempts > 0 || d.Test {
 			continue
 		}
-		var wait time.Duration
 		if plan[i].Lane == LaneDurable {
-			wait = t.turn(d.Tenant, d.WebhookID)
-		} else if t.fastCalls.full(d.Tenant) {
-			wait = t.roundUp(t.tenantPlaces.next(d.Tenant, 0))
+			plan[i].StartInSeconds = wholeSeconds(t.turn(d.Tenant, d.WebhookID))
+		} else {
+			t.fast = append(t.fast, newFast{&plan[i], d.WebhookID})
 		}
-		plan[i].StartInSeconds = int(wait / time.Second)
 	}
 }
+
+// wholeSeconds is the unit of a wait in a workflow, rounded up.
+func wholeSeconds(wait time.Duration) int { return int(math.Ceil(wait.Seconds())) }
 
 // roundUp returns the first of the run's steps that is not before a wait.
 func (t *turns) roundUp(wait time.Duration) time.Duration {

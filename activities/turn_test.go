@@ -14,7 +14,7 @@ import (
 // newLineUp returns what gives turns, with a lane of four places a webhook.
 func newLineUp() (*clock, *turns) {
 	c, p := newLine()
-	a := &Activities{spread: func() float64 { return 0 }, places: p, silentTenants: newPlaces(c.now, func() float64 { return 0.5 }, asksPerSecond), fitness: newFitness(c.now), breakers: newBreakers(c.now), durable: newSlots(4, 0), durableTenants: newSlots(6, 0), fastCalls: newSlots(2, 0), tenantPlaces: p}
+	a := &Activities{spread: func() float64 { return 0 }, places: p, silentTenants: newPlaces(c.now, func() float64 { return 0.5 }, asksPerSecond), fitness: newFitness(c.now), breakers: newBreakers(c.now), durable: newSlots(4, 0), durableTenants: newSlots(6, 0), fastCalls: newSlots(2, 0), fastLines: p}
 	return c, a.newTurns()
 }
 
@@ -108,45 +108,32 @@ func TestTurnsBeforeAWebhookThatHasAnsweredNothingYet(t *testing.T) {
 	require.Zero(t, turns.turn("acme", "w"), "it answers: it may have more")
 }
 
-func TestTurnsOfATenantThatHasItsShareOfTheFastLane(t *testing.T) {
-	t.Parallel()
-	_, turns := newLineUp()
-	deliveries := make([]models.Delivery, 200)
-	plan := make([]Planned, len(deliveries))
-	for i := range deliveries {
-		deliveries[i] = models.Delivery{Tenant: "acme", WebhookID: "w", State: models.StatePending, Lane: "fast"}
-		plan[i] = planned(deliveries[i])
-	}
-	turns.give(deliveries, plan)
-	require.Zero(t, plan[199].StartInSeconds)
-	for range 2 {
-		_, ok := turns.fastCalls.take(t.Context(), "acme", nil)
-		require.True(t, ok)
-	}
-	turns.give(deliveries, plan)
-	require.Equal(t, 5, plan[0].StartInSeconds)
-	require.Equal(t, 15, plan[199].StartInSeconds, "they come back at twenty a second")
-}
-
 func TestOnlyNewDeliveriesGetTurns(t *testing.T) {
 	t.Parallel()
 	_, turns := newLineUp()
 	turns.breakers.trip("w")
 	deliveries := []models.Delivery{
-		{WebhookID: "w", State: models.StatePending, Lane: "durable"},
-		{WebhookID: "w", State: models.StatePending, Lane: "fast"},
-		{WebhookID: "w", State: models.StatePending, Lane: "durable", Test: true},
-		{WebhookID: "w", State: models.StateRetrying, Lane: "durable", Attempts: 1},
-		{WebhookID: "w", State: models.StateDelivered, Lane: "durable"},
+		{Tenant: "acme", WebhookID: "w", State: models.StatePending, Lane: "durable"},
+		{Tenant: "acme", WebhookID: "w", State: models.StatePending, Lane: "fast"},
+		{Tenant: "acme", WebhookID: "w", State: models.StatePending, Lane: "durable", Test: true},
+		{Tenant: "acme", WebhookID: "w", State: models.StatePending, Lane: "fast", Test: true},
+		{Tenant: "acme", WebhookID: "w", State: models.StateRetrying, Lane: "durable", Attempts: 1},
+		{Tenant: "acme", WebhookID: "w", State: models.StatePending, Lane: "fast", Attempts: 1},
+		{Tenant: "acme", WebhookID: "w", State: models.StateDelivered, Lane: "durable"},
 	}
 	plan := make([]Planned, len(deliveries))
 	for i, d := range deliveries {
 		plan[i] = planned(d)
 	}
-	_, _ = turns.fastCalls.take(t.Context(), "", nil)
+	for range 2 {
+		_, ok := turns.fastCalls.take(t.Context(), "acme", nil)
+		require.True(t, ok)
+	}
 	turns.give(deliveries, plan)
+	turns.giveFast("acme")
 	require.Equal(t, 30, plan[0].StartInSeconds)
-	for _, p := range plan[1:] {
+	require.Equal(t, 1, plan[1].StartInSeconds)
+	for _, p := range plan[2:] {
 		require.Zero(t, p.StartInSeconds)
 	}
 }

@@ -77,13 +77,30 @@ type Resolved struct {
 }
 
 // PageSize is how many deliveries of one event a workflow run handles itself: its
-// history stays under 700 events even when every one is retried.
+// history stays under 800 events even when every one is retried.
 const PageSize = 100
 
 // RunSize is how many deliveries a run handles itself whose events are many; the
 // events after that have pages too. Temporal holds 2,000 pending activities in a
 // run, and warns of a history of 10,240 events.
 const RunSize = 1000
+
+const (
+	// aloneUpTo is the number of deliveries up to which each gets its own call of the
+	// fast lane, and so its own line in Temporal Web UI. Beyond it, slices of sliceSize
+	// share one: a marker costs the server as much as a delivery costs us.
+	aloneUpTo = 10
+	sliceSize = 25
+)
+
+// CallSize returns how many of so many deliveries of a run share a call of the fast
+// lane.
+func CallSize(deliveries int) int {
+	if deliveries > aloneUpTo {
+		return sliceSize
+	}
+	return 1
+}
 
 // PageInput asks for one page of an event's deliveries.
 type PageInput struct {
@@ -133,6 +150,11 @@ type Attempted struct {
 	Attempts   int            `json:"attempts,omitempty"`
 	StatusCode int            `json:"statusCode,omitempty"`
 	Reason     webhook.Reason `json:"reason,omitempty"`
+	// StartInSeconds is how long a delivery waits for another turn in the fast lane,
+	// where there was no room for it although its webhook is well: the same for all
+	// of a call for which there was none. 0 leaves what has not settled to the durable
+	// lane.
+	StartInSeconds int `json:"startInSeconds,omitempty"`
 }
 
 // ReopenInput asks for a settled delivery to be sent again.

@@ -161,7 +161,7 @@ func newServer(deps Deps) (*server, error) {
 		return nil, err
 	}
 	profiles := profiles{registry: deps.Providers, otherwise: deps.DefaultProvider, rules: deps.URLRules}
-	if _, err := profiles.named(""); err != nil {
+	if _, err := profiles.chosen(""); err != nil {
 		return nil, fmt.Errorf("api.Deps.DefaultProvider %q: %w", deps.DefaultProvider, err)
 	}
 	if deps.MaxEventBytes <= 0 {

@@ -132,7 +132,7 @@ func (h *events) read(body *object, tenant, key string) (webhook.Event, error) {
 	if occurredAt != "" {
 		event.OccurredAt = readTime(body, "occurredAt", occurredAt)
 	}
-	profile, err := h.profiles.named(event.Provider)
+	profile, err := h.profiles.chosen(event.Provider)
 	if err != nil {
 		takeFaults(body, "provider", err)
 		return webhook.Event{}, body.done()

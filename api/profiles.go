@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 
+	"posthaste/errs"
 	"posthaste/webhook"
 	"posthaste/webhook/provider"
 
@@ -16,13 +17,22 @@ type profiles struct {
 	rules     provider.URLRules
 }
 
-// named returns the profile of the name; of the default when it is empty. An
-// unknown name is Invalid on the field "provider".
-func (p profiles) named(name string) (*provider.Profile, error) {
+// chosen returns the profile of the provider that a request names; of the default
+// when it names none. An unknown one is Invalid on the field "provider".
+func (p profiles) chosen(name string) (*provider.Profile, error) {
 	if name == "" {
 		name = p.otherwise
 	}
 	return p.registry.Profile(name)
+}
+
+// named returns the profile of the provider that a stored webhook names. That it
+// is missing is nothing the caller sent: another process may have it, and this
+// one will when its folder is back.
+func (p profiles) named(name string) (*provider.Profile, error) {
+	profile, err := p.registry.Profile(name)
+	return profile, errs.Wrap(err, errs.Unavailable,
+		"This process does not know the provider %q of this webhook: its profile is missing from POSTHASTE_PROVIDERS_DIR", name)
 }
 
 // eventTypes answers which events there are.
@@ -66,7 +76,7 @@ func (h *eventTypes) list(c *gin.Context) error {
 	if err := q.done(); err != nil {
 		return err
 	}
-	profile, err := h.profiles.named(name)
+	profile, err := h.profiles.chosen(name)
 	if err != nil {
 		return err
 	}

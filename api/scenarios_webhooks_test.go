@@ -49,8 +49,20 @@ func webhookScenarios() []scenario {
 		{name: "list pages", url: "/api/webhooks?limit=2", status: 200, arrange: manyWebhooks, after: followPages("/api/webhooks?limit=2", 5)},
 		{
 			name: "get a webhook", url: "/api/webhooks/{webhook}", status: 200,
-			want:    []string{`"id":"{webhook}"`, `"retry":null`, `"timeoutSeconds":30`, `"sources":[]`, `"version":null`, `"statusReason":null`},
+			want:    []string{`"id":"{webhook}"`, `"retry":null`, `"timeoutSeconds":30`, `"sources":[]`, `"version":null`, `"statusReason":null,"previousSecretUntil":null`},
 			mustNot: []string{seededSecret, seededCredential, `"secret"`},
+		},
+		{
+			name: "get a webhook with two secrets", url: "/api/webhooks/{webhook}", status: 200, arrange: oldSecretSignsUntil(testNow.Add(time.Hour)),
+			want: []string{`"previousSecretUntil":"2026-05-30T11:00:00.000Z"`}, mustNot: []string{seededSecret, olderSecret, `"secret"`},
+		},
+		{
+			name: "get a webhook whose overlap is over", url: "/api/webhooks/{webhook}", status: 200, arrange: oldSecretSignsUntil(testNow),
+			want: []string{`"previousSecretUntil":null`},
+		},
+		{
+			name: "list a webhook with two secrets", url: "/api/webhooks", status: 200, arrange: oldSecretSignsUntil(testNow.Add(time.Hour)),
+			want: []string{`"previousSecretUntil":"2026-05-30T11:00:00.000Z"`, `"previousSecretUntil":null`}, mustNot: []string{seededSecret, olderSecret},
 		},
 		{name: "ids are read in any case", url: "/api/webhooks/{WEBHOOK}", status: 200, arrange: upperCaseID, want: []string{`"id":"{webhook}"`}},
 		{
@@ -242,6 +254,7 @@ func updateScenarios() []scenario {
 		refuse("change the provider", 400, `{"provider":"actiwapi"}`, `"errors":{"provider":`),
 		refuse("change the secret", 400, `{"secret":"another-secret-of-mine"}`, "rotate-secret"),
 		refuse("set the status", 400, `{"status":"active"}`, `"status":"cannot be set"`),
+		refuse("set the end of an overlap", 400, `{"previousSecretUntil":null}`, `"previousSecretUntil":"cannot be set"`),
 		refuse("set the id", 400, `{"id":"{missing}"}`, `"id":"cannot be set"`),
 		refuse("a URL of null", 400, `{"url":null}`, `"url":"cannot be null"`),
 		refuse("a switch of null", 400, `{"isActive":null}`, `"isActive":"cannot be null"`),
@@ -295,14 +308,8 @@ func secretScenarios() []scenario {
 			}),
 		},
 		{
-			name: "rotate ends an overlap under way", method: "POST", url: rotate, status: 200,
-			arrange: func(t *testing.T, w *world) {
-				t.Helper()
-				until := testNow.Add(time.Hour)
-				w.ids["webhook"] = w.addWebhook(t, w.tenant, models.Webhook{
-					URL: "https://hooks.acme.dev/overlap", PreviousSecret: seededSecret, PreviousSecretUntil: &until,
-				}).ID
-			},
+			name: "rotate ends an overlap under way", method: "POST", url: rotate, body: `{"overlapSeconds":0}`, status: 200,
+			arrange: oldSecretSignsUntil(testNow.Add(time.Hour)), want: []string{`"previousSecretUntil":null`}, mustNot: []string{seededSecret, olderSecret},
 			after: stored(func(t *testing.T, _ *world, hook models.Webhook, _ string) {
 				t.Helper()
 				require.Empty(t, hook.PreviousSecret)
@@ -310,11 +317,31 @@ func secretScenarios() []scenario {
 			}),
 		},
 		{
-			name: "rotate with an overlap", method: "POST", url: rotate, body: `{"overlapSeconds":3600}`, status: 200, mustNot: []string{seededSecret},
+			name: "rotate with an overlap", method: "POST", url: rotate, body: `{"overlapSeconds":3600}`, status: 200,
+			want: []string{`"previousSecretUntil":"2026-05-30T11:00:00.000Z"`}, mustNot: []string{seededSecret},
 			after: stored(func(t *testing.T, _ *world, hook models.Webhook, _ string) {
 				t.Helper()
 				require.Equal(t, seededSecret, hook.PreviousSecret.Reveal())
 				require.Equal(t, testNow.Add(3600e9), hook.PreviousSecretUntil.UTC())
+			}),
+		},
+		{
+			name: "another overlap while one is running", method: "POST", url: rotate, body: `{"overlapSeconds":60}`, status: 409, arrange: oldSecretSignsUntil(testNow.Add(time.Microsecond)),
+			want:    []string{`"code":"CONFLICT"`, "still signs until 2026-05-30T10:00:00.000Z", "or with overlapSeconds: 0, which stops all old secrets at once"},
+			mustNot: []string{seededSecret, olderSecret, `"secret"`},
+			after: stored(func(t *testing.T, w *world, hook models.Webhook, _ string) {
+				t.Helper()
+				require.Equal(t, []string{seededSecret, olderSecret}, []string{hook.Secret.Reveal(), hook.PreviousSecret.Reveal()})
+				require.Equal(t, testNow.Add(time.Microsecond), hook.PreviousSecretUntil.UTC())
+				require.Equal(t, models.AuditCreated, w.lastAudit(t, hook.ID).Action, "a refused request leaves no entry")
+			}),
+		},
+		{
+			name: "an overlap as soon as the one before is over", method: "POST", url: rotate, body: `{"overlapSeconds":60}`, status: 200, arrange: oldSecretSignsUntil(testNow),
+			want: []string{`"previousSecretUntil":"2026-05-30T10:01:00.000Z"`}, mustNot: []string{seededSecret, olderSecret},
+			after: stored(func(t *testing.T, _ *world, hook models.Webhook, _ string) {
+				t.Helper()
+				require.Equal(t, seededSecret, hook.PreviousSecret.Reveal())
 			}),
 		},
 		{
@@ -329,6 +356,20 @@ func secretScenarios() []scenario {
 		{name: "rotate where nothing is signed", method: "POST", url: rotate, status: 409, arrange: goneForGood, want: []string{"signs nothing"}},
 		{name: "rotate where only callers give secrets", method: "POST", url: rotate, status: 400, arrange: actiwapiWebhook, want: []string{`"errors":{"secret":`}},
 		{name: "an overlap where one signature is sent", method: "POST", url: rotate, body: `{"overlapSeconds":1,"secret":"a-secret-of-actiwapi"}`, status: 400, arrange: actiwapiWebhook, want: []string{`"errors":{"overlapSeconds":`}},
+	}
+}
+
+// olderSecret is the one that an overlap under way keeps alive.
+const olderSecret = "whsec_dGhlIHNlY3JldCBiZWZvcmUgdGhlIHNlZWRlZCBvbmUu"
+
+// oldSecretSignsUntil makes {webhook} one whose older secret signs until a time.
+func oldSecretSignsUntil(until time.Time) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		t.Helper()
+		w.ids["webhook"] = w.addWebhook(t, w.tenant, models.Webhook{
+			URL: "https://hooks.acme.dev/overlap", PreviousSecret: olderSecret, PreviousSecretUntil: &until,
+		}).ID
+		w.ids["fingerprint"] = w.fingerprint(t)
 	}
 }
 

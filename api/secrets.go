@@ -23,7 +23,8 @@ type rotation struct {
 }
 
 // rotateSecret gives the webhook a new secret and shows it, once. The old one
-// stops at once, or signs beside the new one during the overlap.
+// stops at once, or signs beside the new one during the overlap. One old secret
+// is kept: while it signs, there is no other overlap, which would stop it early.
 func (h *webhooks) rotateSecret(c *gin.Context) error {
 	id, err := pathID(c, "webhook")
 	if err != nil {
@@ -39,7 +40,7 @@ func (h *webhooks) rotateSecret(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	shown, err := h.profiles.showSecret(&changed)
+	shown, err := h.profiles.showSecret(&changed, h.now())
 	if err != nil {
 		return err
 	}
@@ -60,6 +61,11 @@ func (h *webhooks) rotate(body *object, w *models.Webhook) error {
 	if err != nil {
 		return err
 	}
+	now := h.now().UTC()
+	if until := w.OverlapUntil(now); until != nil && asked.overlapSeconds > 0 {
+		return errs.New(errs.Conflict, "An overlap is running: the secret before the present one still signs until %s, and another overlap would stop it early; "+
+			"rotate after that, or with overlapSeconds: 0, which stops all old secrets at once, as a leak demands", until.UTC().Format(timestampLayout))
+	}
 	if asked.secret == "" {
 		if asked.secret, err = profile.GenerateSecret(h.random); err != nil {
 			return err
@@ -67,7 +73,7 @@ func (h *webhooks) rotate(body *object, w *models.Webhook) error {
 	}
 	w.PreviousSecret, w.PreviousSecretUntil = "", nil
 	if asked.overlapSeconds > 0 && w.Secret != "" {
-		until := h.now().UTC().Add(time.Duration(asked.overlapSeconds) * time.Second)
+		until := now.Add(time.Duration(asked.overlapSeconds) * time.Second)
 		w.PreviousSecret, w.PreviousSecretUntil = w.Secret, &until
 	}
 	w.Secret = models.Secret(asked.secret.Reveal())

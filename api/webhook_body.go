@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
 	"posthaste/errs"
 	"posthaste/models"
@@ -12,23 +13,24 @@ import (
 
 // webhookBody is a webhook in an answer.
 type webhookBody struct {
-	ID             string               `json:"id"`
-	Provider       string               `json:"provider"`
-	Name           string               `json:"name"`
-	URL            string               `json:"url"`
-	Events         []string             `json:"events"`
-	Sources        []string             `json:"sources"`
-	Version        *string              `json:"version"`
-	Filters        webhook.Filters      `json:"filters"`
-	Headers        map[string]string    `json:"headers"`
-	Retry          *webhook.RetryPolicy `json:"retry"`
-	TimeoutSeconds int                  `json:"timeoutSeconds"`
-	MaxPerSecond   *int                 `json:"maxPerSecond"` // null = no limit
-	IsActive       bool                 `json:"isActive"`
-	Status         webhook.Status       `json:"status"`
-	StatusReason   *string              `json:"statusReason"`
-	CreatedAt      timestamp            `json:"createdAt"`
-	UpdatedAt      timestamp            `json:"updatedAt"`
+	ID                  string               `json:"id"`
+	Provider            string               `json:"provider"`
+	Name                string               `json:"name"`
+	URL                 string               `json:"url"`
+	Events              []string             `json:"events"`
+	Sources             []string             `json:"sources"`
+	Version             *string              `json:"version"`
+	Filters             webhook.Filters      `json:"filters"`
+	Headers             map[string]string    `json:"headers"`
+	Retry               *webhook.RetryPolicy `json:"retry"`
+	TimeoutSeconds      *int                 `json:"timeoutSeconds"` // null = the provider's, whose profile is missing
+	MaxPerSecond        *int                 `json:"maxPerSecond"`   // null = no limit
+	IsActive            bool                 `json:"isActive"`
+	Status              webhook.Status       `json:"status"`
+	StatusReason        *string              `json:"statusReason"`
+	PreviousSecretUntil *timestamp           `json:"previousSecretUntil"` // null = one secret signs
+	CreatedAt           timestamp            `json:"createdAt"`
+	UpdatedAt           timestamp            `json:"updatedAt"`
 }
 
 // webhookSecretBody is a webhook with its secret, for the two answers that show
@@ -138,28 +140,29 @@ func readSecret(body *object) *webhook.Secret {
 
 // showWebhook returns the webhook as every answer shows it: no secret, and
 // credentials among its headers masked.
-func (p profiles) showWebhook(w *models.Webhook) (webhookBody, error) {
+func (p profiles) showWebhook(w *models.Webhook, now time.Time) (webhookBody, error) {
 	s, err := subscriptionOf(w)
 	if err != nil {
 		return webhookBody{}, err
 	}
 	timeout := s.Timeout(0)
-	if profile, err := p.named(w.Provider); err == nil { // a profile may have been taken away
+	if profile, err := p.named(w.Provider); err == nil { // it may be missing
 		timeout = profile.Timeout(s)
 	}
 	return webhookBody{
 		ID: w.ID, Provider: w.Provider, Name: w.Name, URL: w.URL,
 		Events: orEmpty(w.Events), Sources: orEmpty(w.Sources), Version: optionalText(w.Version),
-		Filters: s.Filters, Headers: maskHeaders(w.Headers), Retry: s.Retry, TimeoutSeconds: int(timeout.Seconds()),
+		Filters: s.Filters, Headers: maskHeaders(w.Headers), Retry: s.Retry, TimeoutSeconds: optionalNumber(int(timeout.Seconds())),
 		MaxPerSecond: optionalNumber(w.MaxPerSecond),
 		IsActive:     s.Status == webhook.StatusActive, Status: s.Status, StatusReason: optionalText(w.StatusReason),
-		CreatedAt: timestamp(w.CreatedAt), UpdatedAt: timestamp(w.UpdatedAt),
+		PreviousSecretUntil: optionalTime(w.OverlapUntil(now)),
+		CreatedAt:           timestamp(w.CreatedAt), UpdatedAt: timestamp(w.UpdatedAt),
 	}, nil
 }
 
 // showSecret adds the secret, for the two answers that show it.
-func (p profiles) showSecret(w *models.Webhook) (webhookSecretBody, error) {
-	shown, err := p.showWebhook(w)
+func (p profiles) showSecret(w *models.Webhook, now time.Time) (webhookSecretBody, error) {
+	shown, err := p.showWebhook(w, now)
 	return webhookSecretBody{webhookBody: shown, Secret: optionalText(w.Secret.Reveal())}, err
 }
 

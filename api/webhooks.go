@@ -51,9 +51,9 @@ func (h *webhooks) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	list := make([]webhookBody, len(page.Items))
+	list, now := make([]webhookBody, len(page.Items)), h.now()
 	for i := range page.Items {
-		if list[i], err = h.profiles.showWebhook(&page.Items[i]); err != nil {
+		if list[i], err = h.profiles.showWebhook(&page.Items[i], now); err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func (h *webhooks) get(c *gin.Context) error {
 
 // answer answers 200 with a webhook.
 func (h *webhooks) answer(c *gin.Context, w *models.Webhook) error {
-	shown, err := h.profiles.showWebhook(w)
+	shown, err := h.profiles.showWebhook(w, h.now())
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (h *webhooks) create(c *gin.Context) error {
 	if err := h.store.CreateWebhook(c.Request.Context(), actorOf(c), made); err != nil {
 		return err
 	}
-	shown, err := h.profiles.showSecret(made)
+	shown, err := h.profiles.showSecret(made, h.now())
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (h *webhooks) read(body *object, tenant string) (*models.Webhook, error) {
 	if active := readActive(body); active != nil && !*active {
 		s.Status = webhook.StatusPaused
 	}
-	profile, err := h.profiles.named(s.Provider)
+	profile, err := h.profiles.chosen(s.Provider)
 	if err != nil {
 		takeFaults(body, "provider", err)
 		return nil, body.done()

@@ -41,7 +41,7 @@ func (h *webhooks) update(c *gin.Context) error {
 func (h *webhooks) apply(body *object, w *models.Webhook) error {
 	profile, err := h.profiles.named(w.Provider)
 	if err != nil {
-		return err
+		return switchWithout(body, w, err)
 	}
 	s, err := subscriptionOf(w)
 	if err != nil {
@@ -49,7 +49,7 @@ func (h *webhooks) apply(body *object, w *models.Webhook) error {
 	}
 	body.refuse("cannot be changed; delete the webhook and create another", "provider")
 	body.refuse("is changed by POST /api/webhooks/{id}/rotate-secret", "secret")
-	body.refuse("cannot be set", "id", "status", "statusReason", "createdAt", "updatedAt")
+	body.refuse("cannot be set", "id", "status", "statusReason", "previousSecretUntil", "createdAt", "updatedAt")
 	for _, name := range []string{"url", "events", "isActive"} {
 		if body.given(name) && !body.has(name) {
 			body.fault(name, "cannot be null")
@@ -69,6 +69,25 @@ func (h *webhooks) apply(body *object, w *models.Webhook) error {
 	}
 	setStatus(w, status)
 	return storeSubscription(s, w)
+}
+
+// switchWithout pauses or resumes a webhook whose profile is missing, if the
+// request does nothing else: no profile is asked then, except whether gone is
+// for good. Any other change has to wait for the profile.
+func switchWithout(body *object, w *models.Webhook, missing error) error {
+	wanted := readActive(body)
+	if len(body.members) != 1 || wanted == nil || *wanted && w.Status == models.StatusGone {
+		return missing
+	}
+	if err := body.done(); err != nil {
+		return err
+	}
+	status, err := nextStatus(webhook.Status(w.Status), wanted, false, nil)
+	if err != nil {
+		return err
+	}
+	setStatus(w, status)
+	return nil
 }
 
 // onlyPauses tells whether the request does nothing but switch the webhook off.

@@ -84,7 +84,7 @@ type Retention struct {
 // Worker says how much a worker process does at once.
 type Worker struct {
 	DurableSlots int `env:"POSTHASTE_DURABLE_SLOTS" default:"10000" group:"Worker:" help:"Deliveries of the durable lane that one process holds at once; a waiting POST costs a goroutine and a socket."`
-	FastSlots    int `env:"POSTHASTE_FAST_SLOTS" default:"1000" group:"Worker:" help:"Workflow tasks, and fast-lane deliveries, that one process runs at once."`
+	FastSlots    int `env:"POSTHASTE_FAST_SLOTS" default:"1000" group:"Worker:" help:"Workflow tasks, and fast-lane deliveries, that one process runs at once; more than POSTHASTE_POLLERS, each of which keeps one."`
 	Pollers      int `env:"POSTHASTE_POLLERS" default:"8" group:"Worker:" help:"Long polls that one process keeps open at Temporal per task queue and kind (2 to 100)."`
 }
 

@@ -91,6 +91,8 @@ func TestProblems(t *testing.T) {
 		{"collector without scheme", func(c *config.Config) { c.OTLPEndpoint = "collector:4318" }, "POSTHASTE_OTLP_ENDPOINT", "http"},
 		{"trace that nobody keeps", func(c *config.Config) { c.TraceReceivers = true }, "POSTHASTE_TRACE_RECEIVERS", "POSTHASTE_OTLP_ENDPOINT"},
 		{"retention below none", func(c *config.Config) { c.RetentionDays = -1 }, "POSTHASTE_RETENTION_DAYS", "from 0 to 3650"},
+		{"no slot beside the pollers", func(c *config.Config) { c.FastSlots, c.Pollers = 8, 8 }, "POSTHASTE_FAST_SLOTS", "POSTHASTE_POLLERS (8)"},
+		{"no slots", func(c *config.Config) { c.FastSlots = 0 }, "POSTHASTE_FAST_SLOTS", "from 1"},
 		{"one poller", func(c *config.Config) { c.Pollers = 1 }, "POSTHASTE_POLLERS", "2 to 100"},
 	}
 	for _, tt := range tests {

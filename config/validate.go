@@ -38,7 +38,7 @@ type Error struct{ Problems []Problem }
 // Error lists the problems, one per line.
 func (e *Error) Error() string {
 	lines := make([]string, 0, len(e.Problems)+1)
-	lines = append(lines, "the settings are not complete:")
+	lines = append(lines, "the settings cannot be used:")
 	for _, p := range e.Problems {
 		lines = append(lines, "  "+p.Variable+" "+p.Text)
 	}
@@ -137,6 +137,9 @@ func (w Worker) Validate() []Problem {
 	p.within("POSTHASTE_DURABLE_SLOTS", int64(w.DurableSlots), 1, maxSlots)
 	p.within("POSTHASTE_FAST_SLOTS", int64(w.FastSlots), 1, maxSlots)
 	p.within("POSTHASTE_POLLERS", int64(w.Pollers), minPollers, maxPollers)
+	// Every open poll keeps a slot. With none beside, no workflow starts in the
+	// process that accepted its event, and Temporal writes more for each.
+	p.require(w.FastSlots < 1 || w.FastSlots > w.Pollers, "POSTHASTE_FAST_SLOTS", fmt.Sprintf("is %d, which leaves none beside those that POSTHASTE_POLLERS (%d) keeps: set it higher, or POSTHASTE_POLLERS lower", w.FastSlots, w.Pollers))
 	return p.list
 }
 

@@ -94,7 +94,9 @@ func (sys *system) patchedByPeople(url, keyID, key string) {
 			secrets = append(secrets, rotated, strings.TrimPrefix(rotated, "whsec_"))
 		}
 	}
-	code, a := sys.callAs("", "PATCH", path, `{"isActive":true}`, "X-API-Key", key)
+	code, a := sys.call("POST", path+"/rotate-secret", `{"overlapSeconds":60}`) // leaves no entry
+	require.Equal(t, http.StatusConflict, code, a.raw)
+	code, a = sys.callAs("", "PATCH", path, `{"isActive":true}`, "X-API-Key", key)
 	require.Equal(t, http.StatusOK, code, a.raw)
 	code, a = sys.callAs("", "DELETE", path, "", "X-API-Key", key)
 	require.Equal(t, http.StatusOK, code, a.raw)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,13 +61,26 @@ func TestWhatAnEventCostsTemporalFromAnotherProcess(t *testing.T) {
 	})
 }
 
+// TestWhatAnotherTurnCostsTemporal is that of a tenant with one call of the fast lane
+// at a time, and receivers that take a while.
+func TestWhatAnotherTurnCostsTemporal(t *testing.T) {
+	t.Parallel()
+	two := func(sys *system) {
+		rec := newReceiver(sys.t, func(int, http.ResponseWriter, *http.Request) { <-time.After(200 * time.Millisecond) })
+		fanOut(sys, rec, 2)
+	}
+	costsOf(t, []string{"all"}, []cost{
+		{"| each further turn of a slice for which the fast lane had no room | + 3 | + 6 |", 2 + 3, 8 + 6, 10, two, single},
+	}, "POSTHASTE_FAST_SLOTS=7", "POSTHASTE_POLLERS=2") // one share, and room for eager starts
+}
+
 // costsOf measures each in an installation of one process for each role.
-func costsOf(t *testing.T, roles []string, costs []cost) {
+func costsOf(t *testing.T, roles []string, costs []cost, env ...string) {
 	t.Helper()
 	documented, err := os.ReadFile("../docs/architecture.md")
 	require.NoError(t, err)
 	server := ownTemporal(t)
-	installation := install(t, settings{temporal: server})
+	installation := install(t, settings{temporal: server, env: env})
 	installation.start(roles[0]).awaitReady()
 	for _, role := range roles[1:] {
 		installation.start(role, fmt.Sprintf("POSTHASTE_HTTP_ADDR=127.0.0.1:%d", freePort()))

@@ -121,6 +121,12 @@ func changeInBrowser(b *browser, id string) {
 	b.reads(".notice", "The secret was rotated.")
 	require.True(t, strings.HasPrefix(b.value("#secret-text"), "whsec_"))
 	b.reads(".settings", "signs too until")
+	b.open("/webhooks/" + id + "/rotate")
+	b.reads(".notice", "An overlap is running")
+	b.picture("rotate while an overlap is running")
+	b.press(`input[value="0"]`)
+	b.named("Rotate")
+	b.reads(".notice", "The secret was rotated.")
 	b.open("/webhooks/" + id)
 	require.False(t, ask[bool](b, `!!document.querySelector("#secret-text")`), "a secret is shown once")
 	b.named("Audit log")
@@ -150,7 +156,7 @@ func dashboardPages(ids map[string]string) []string {
 	hook := "/webhooks/" + ids["webhook"]
 	return []string{
 		"/webhooks", "/webhooks?status=gone", "/webhooks/new", "/webhooks/new?provider=activecampaign", "/webhooks/new?provider=aktify",
-		hook, hook + "/edit", hook + "/rotate", hook + "/test", hook + "/delete", hook + "/audit", "/webhooks/" + ids["paused"], "/no-such-page",
+		hook, hook + "/edit", hook + "/rotate", hook + "/test", hook + "/delete", hook + "/audit", "/webhooks/" + ids["paused"], "/webhooks/" + ids["paused"] + "/rotate", "/no-such-page",
 	}
 }
 
@@ -194,12 +200,14 @@ func TestDashboardIsForEverybody(t *testing.T) {
 }
 
 // dashboardWorld is a tenant with a webhook that gets what it wants, one that
-// fails and one that is paused.
+// fails and one that is paused and has two secrets.
 func dashboardWorld(sys *system) map[string]string {
 	good, bad := newReceiver(sys.t, nil), newReceiver(sys.t, status(http.StatusInternalServerError))
 	hook := sys.createWebhook(bad.URL+"/hooks", `"name":"Warehouse","headers":{"X-Team":"blue","Authorization":"Bearer secret"}`)
 	sys.createWebhook(good.URL+"/in", `"name":"CRM"`)
 	paused := sys.createWebhook(good.URL+"/paused", `"name":"A rather long name for a webhook that is paused","isActive":false`)
+	code, a := sys.call("POST", "/api/webhooks/"+paused.ID+"/rotate-secret", `{"overlapSeconds":604800}`)
+	require.Equal(sys.t, http.StatusOK, code, a.raw)
 	for i := range 3 {
 		sys.enqueue(fmt.Sprintf(`{"type":"order.paid","data":{"orderId":%d}}`, i))
 	}

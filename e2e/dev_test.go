@@ -132,7 +132,7 @@ func TestDevIsARunningInstallationWithAPastableLine(t *testing.T) {
 		_, a := sys.call("GET", "/api/webhooks", "")
 		webhooks := into[[]hook](t, a)
 		require.Len(t, webhooks, 1, "one demo webhook, kept over the restart")
-		require.Len(t, sys.history(webhooks[0].ID), 2)
+		sys.await("both on record", 10*time.Second, func() bool { return len(sys.history(webhooks[0].ID)) == 2 })
 		d.interrupt()
 	})
 }

@@ -31,8 +31,8 @@ func TestStoriesReplay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			begin := up
-			if strings.HasPrefix(name, "batch-with-") {
-				begin = install // the story is about which process is there when
+			if strings.HasPrefix(name, "batch-with-") || name == "another-turn" {
+				begin = install // the story is about the process, or about which is there when
 			}
 			sys := begin(t, settings{postgres: name == "fan-out-over-pages"})
 			for suffix, workflowID := range tell(sys) {
@@ -111,6 +111,15 @@ func stories() map[string]func(*system) map[string]string {
 		},
 		"batch-with-one-unknown-yet": batchInARollOut(paid, mine, paid),
 		"batch-with-none-known-yet":  batchInARollOut(mine, mine),
+		"another-turn": func(sys *system) map[string]string {
+			// One call of a tenant at a time: the first finds room, the others come again.
+			sys.start("all", "POSTHASTE_FAST_SLOTS=4", "POSTHASTE_POLLERS=2").awaitReady()
+			rec := newReceiver(sys.t, func(int, http.ResponseWriter, *http.Request) { <-time.After(200 * time.Millisecond) })
+			fanOut(sys, rec, 3)
+			event := sys.enqueue(paid)
+			sys.awaitStates(event.ID, 20*time.Second, "delivered", "delivered", "delivered")
+			return one(event)
+		},
 		"slices": func(sys *system) map[string]string {
 			rec := newReceiver(sys.t, nil)
 			fanOut(sys, rec, 30)

@@ -4,13 +4,14 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"posthaste/models/modelstest"
 )
 
 // The parts that all tests share. Each test has a Temporal namespace of its own,
@@ -70,11 +71,11 @@ func runAll(m *testing.M) (int, error) {
 
 func namespaceName(i int64) string { return fmt.Sprintf("e2e-%02d", i) }
 
+// freePort returns a port that nobody has, nor gets by asking for any.
 func freePort() int {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := modelstest.FreePorts(1)
 	if err != nil {
 		panic(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
+	return port
 }

@@ -117,12 +117,12 @@ func TestRollingRestartLosesAndRepeatsNothing(t *testing.T) {
 		<-time.After(50 * time.Millisecond) // so that POSTs are under way at every stop
 		w.WriteHeader(http.StatusNoContent)
 	})
-	restarts := rollingRestart(au, newBalancer(t), 30, 12*time.Second) // the chaos suite has it alone on the machine, at 100/s
+	restarts := rollingRestart(au, newBalancer(t), 10, 12*time.Second) // the chaos suite has it alone on the machine, at 100/s
 	au.settle(60 * time.Second)
 	report := au.audit()
 	t.Logf("%d restarts, %+v", restarts, report)
 	require.Positive(t, restarts)
-	require.Greater(t, report.Accepted, 500)
+	require.Greater(t, report.Accepted, 200)
 	require.Empty(t, report.Violations)
 	require.Zero(t, report.Lost)
 	require.Zero(t, report.Duplicates)

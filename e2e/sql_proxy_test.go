@@ -29,8 +29,8 @@ type asked struct {
 	// trips are the statements that were sent together, of each time that an answer
 	// was waited for. Those that begin and end a transaction are among them.
 	trips [][]string
-	// prepared counts the trips beside that only prepare a statement, which a
-	// connection does once.
+	// prepared counts the statements that were parsed, which a connection does once
+	// for each.
 	prepared int
 }
 
@@ -101,6 +101,7 @@ func (p *sqlProxy) carry(client, server net.Conn) {
 		switch m := message.(type) {
 		case *pgproto3.Parse:
 			known[m.Name] = m.Query
+			p.notePrepared()
 		case *pgproto3.Bind:
 			bound = known[m.PreparedStatement]
 		case *pgproto3.Execute:
@@ -114,12 +115,17 @@ func (p *sqlProxy) carry(client, server net.Conn) {
 	}
 }
 
+func (p *sqlProxy) notePrepared() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked.prepared++
+}
+
 func (p *sqlProxy) keep(together []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(together) == 0 {
-		p.asked.prepared++
-		return
+		return // only prepared
 	}
 	for i, statement := range together {
 		together[i] = strings.Join(strings.Fields(statement), " ")

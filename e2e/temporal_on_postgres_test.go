@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"posthaste/models/modelstest"
 )
 
 // stackPorts is how many ports the stack takes, one after the other.
@@ -34,7 +34,9 @@ func temporalOn(t *testing.T, store *ownPostgres) *temporalServer {
 		_, err := os.Stat(filepath.Join("..", binary))
 		require.NoError(t, err, "run `make %s`", binary)
 	}
-	state, port := t.TempDir(), freePorts(t, stackPorts)
+	port, err := modelstest.FreePorts(stackPorts)
+	require.NoError(t, err)
+	state := t.TempDir()
 	up := exec.Command("sh", "deploy/bench/stack.sh", "up")
 	up.Dir = ".."
 	up.Env = append(os.Environ(), "TEMPORAL_CLI=bin/temporal", "TEMPORAL_SERVER="+server, "TEMPORAL_SQL_TOOL="+sqlTool, "BENCH_STATE="+state,
@@ -57,26 +59,4 @@ func killStack(file string) {
 			_ = process.Kill()
 		}
 	}
-}
-
-// freePorts returns the first of so many ports in a row that nobody has. Temporal's
-// table of its members has no room for a port above 32767.
-func freePorts(t *testing.T, many int) (first int) {
-	t.Helper()
-	for range 100 {
-		first = 20_000 + rand.IntN(12_000)
-		free := 0
-		for ; free < many; free++ {
-			listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+free))
-			if err != nil {
-				break
-			}
-			require.NoError(t, listener.Close())
-		}
-		if free == many {
-			return first
-		}
-	}
-	require.FailNow(t, "no ports in a row are free", "%d", many)
-	return 0
 }

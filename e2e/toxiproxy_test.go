@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ type proxy struct {
 func proxied(t *testing.T, upstream string) *proxy {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := &proxy{t: t, Proxy: toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", upstream)}
+	p := &proxy{t: t, Proxy: toxiproxy.NewProxy(server, t.Name(), fmt.Sprintf("127.0.0.1:%d", freePort()), upstream)}
 	require.NoError(t, p.Start())
 	p.address = p.Listen
 	t.Cleanup(p.Stop)

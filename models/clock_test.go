@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/models/modelstest"
 )
@@ -22,9 +23,14 @@ func clockedAt(t *testing.T, url string, off *time.Duration) world {
 	return w
 }
 
+// checkClock asks again where a busy machine held the answer up: one that takes a
+// second tells no time.
 func (w world) checkClock(want time.Duration) {
 	w.t.Helper()
 	ahead, err := w.store.CheckClock(w.t.Context())
+	for tries := 1; errs.CodeOf(err) == errs.Unavailable && tries < 10; tries++ {
+		ahead, err = w.store.CheckClock(w.t.Context())
+	}
 	require.NoError(w.t, err)
 	require.InDelta(w.t, want, ahead, float64(500*time.Millisecond))
 }
@@ -46,13 +52,20 @@ func TestTheTimeIsTheDatabases(t *testing.T) {
 // be the network's.
 func TestAClockThatIsRightIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	stopped := time.Now().Truncate(time.Microsecond)
-	w := world{t, modelstest.OpenWith(t, models.Options{URL: modelstest.URL(t, modelstest.Postgres), Now: func() time.Time { return stopped }})}
-	for time.Since(stopped) > 500*time.Millisecond {
-		stopped = time.Now().Truncate(time.Microsecond)
+	stopped := &handClock{}
+	set := func() time.Time {
+		stopped.set(time.Now().Truncate(time.Microsecond))
+		return stopped.now()
 	}
+	set()
+	w := world{t, modelstest.OpenWith(t, models.Options{URL: modelstest.URL(t, modelstest.Postgres), Now: stopped.now})}
+	at := set()
 	require.NoError(t, second(w.store.CheckClock(t.Context())))
-	require.True(t, stopped.Equal(w.store.Now()))
+	for tries := 1; time.Since(at) > time.Second && tries < 10; tries++ { // until the answer it was not right any more
+		at = set()
+		require.NoError(t, second(w.store.CheckClock(t.Context())))
+	}
+	require.True(t, at.Equal(w.store.Now()))
 }
 
 // On SQLite there is one clock.

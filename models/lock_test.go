@@ -160,12 +160,13 @@ func paths() map[string]pathCase {
 		"Hold":   {forAll, func(w world, r rows) error { return second(w.store.Hold(w.t.Context(), r.d, 0, false)) }},
 		"Pace":   {forAll, func(w world, r rows) error { return second(w.store.Pace(w.t.Context(), r.d, r.hook.ID, 1)) }},
 		// These look after the installation.
-		"Notices":       {forAll, func(w world, _ rows) error { return second(w.store.Notices(w.t.Context(), 1)) }},
-		"DeleteNotices": {forAll, func(w world, r rows) error { return w.store.DeleteNotices(w.t.Context(), r.d.ID) }},
-		"AddPartitions": {forAll, func(w world, _ rows) error { return second(w.store.AddPartitions(w.t.Context())) }},
-		"Prune":         {forAll, func(w world, _ rows) error { return second(w.store.Prune(w.t.Context(), now(), nil)) }},
-		"Rewrap":        {forAll, func(w world, _ rows) error { return second(w.store.Rewrap(w.t.Context(), nil)) }},
-		"CheckKeys":     {forAll, func(w world, _ rows) error { return w.store.CheckKeys(w.t.Context()) }},
+		"Notices":        {forAll, func(w world, _ rows) error { return second(w.store.Notices(w.t.Context(), 1)) }},
+		"DeleteNotices":  {forAll, func(w world, r rows) error { return w.store.DeleteNotices(w.t.Context(), r.d.ID) }},
+		"AddPartitions":  {forAll, func(w world, _ rows) error { return second(w.store.AddPartitions(w.t.Context())) }},
+		"Prune":          {forAll, func(w world, _ rows) error { return second(w.store.Prune(w.t.Context(), now(), nil)) }},
+		"Rewrap":         {forAll, func(w world, _ rows) error { return second(w.store.Rewrap(w.t.Context(), nil)) }},
+		"CheckKeys":      {forAll, func(w world, _ rows) error { return w.store.CheckKeys(w.t.Context()) }},
+		"ProvidersInUse": {forAll, func(w world, _ rows) error { return second(w.store.ProvidersInUse(w.t.Context())) }},
 	}
 }
 

@@ -57,10 +57,9 @@ func TestDatabaseURLs(t *testing.T) {
 // closedPort returns a port of this machine that nobody listens on.
 func closedPort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := modelstest.FreePorts(1)
 	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 func TestADatabaseThatCannotBeUsed(t *testing.T) {

@@ -37,7 +37,7 @@ func TestPartitionsAheadAreMadeOnce(t *testing.T) {
 	made, err := p.store.AddPartitions(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, made)
-	*p.at = date(5, 2, 0)
+	p.at.set(date(5, 2, 0))
 	var all sync.WaitGroup
 	var total atomic.Int64
 	for range 4 {
@@ -176,7 +176,7 @@ func TestHistoryAcrossPartitions(t *testing.T) {
 func TestTrafficWhilePartitionsComeAndGo(t *testing.T) {
 	t.Parallel()
 	p := openPast(t, modelstest.Postgres, 1)
-	*p.at = now()
+	p.at.set(now())
 	_, err := p.store.AddPartitions(t.Context())
 	require.NoError(t, err)
 	hook := p.webhook("acme")
@@ -184,7 +184,7 @@ func TestTrafficWhilePartitionsComeAndGo(t *testing.T) {
 	for i := range 20 { // to be dropped, day by day
 		p.sent(hook, past.Add(time.Duration(i)*aDay), models.StepDeliver)
 	}
-	*p.at = now()
+	p.at.set(now())
 	_, err = p.store.AddPartitions(t.Context())
 	require.NoError(t, err)
 	stop := make(chan struct{})
@@ -217,7 +217,7 @@ func TestTrafficWhilePartitionsComeAndGo(t *testing.T) {
 	done, err := p.store.Prune(t.Context(), now(), nil)
 	for i := range 10 { // one more day at each call
 		if err == nil {
-			*p.at = now().Add(time.Duration(i) * aDay)
+			p.at.set(now().Add(time.Duration(i) * aDay))
 			_, err = p.store.AddPartitions(t.Context())
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // and ends it at another; at the zero time it runs on.
 func (p past) replayed(hook models.Webhook, at, end time.Time) models.Replay {
 	p.t.Helper()
-	*p.at = at
+	p.at.set(at)
 	r := p.replay(hook, func(r *models.Replay) {
 		r.ID, r.CreatedAt, r.Since, r.Until = models.NewID(at), at, at.Add(-time.Hour), at
 	})
@@ -22,7 +22,7 @@ func (p past) replayed(hook models.Webhook, at, end time.Time) models.Replay {
 		Tenant: r.Tenant, ReplayID: r.ID, Number: 1, DeliveryIDs: []string{models.NewID(at)}, WorkflowID: "replay/1",
 	}))
 	if !end.IsZero() {
-		*p.at = end
+		p.at.set(end)
 		require.NoError(p.t, p.store.EndReplay(p.t.Context(), r.Tenant, r.ID, models.ReplayCompleted, ""))
 	}
 	return r

@@ -1,6 +1,7 @@
 package models_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,8 +17,15 @@ const aDay = 24 * time.Hour
 // past is a store whose clock the test sets.
 type past struct {
 	world
-	at *time.Time
+	at *handClock
 }
+
+// handClock is a clock that is set by hand, also while others read it.
+type handClock struct{ at atomic.Pointer[time.Time] }
+
+func (c *handClock) set(at time.Time) { c.at.Store(&at) }
+
+func (c *handClock) now() time.Time { return *c.at.Load() }
 
 // inThePast runs a test on both databases, in May 2025, with the retention that
 // is given.
@@ -34,11 +42,15 @@ func inThePast(t *testing.T, days int, run func(t *testing.T, p past)) {
 
 func openPast(t *testing.T, kind modelstest.Kind, days int) past {
 	t.Helper()
-	at := time.Date(2025, 5, 1, 12, 0, 0, 0, time.UTC)
-	p := past{at: &at}
-	p.world = world{t, modelstest.OpenWith(t, models.Options{
-		URL: modelstest.URL(t, kind), RetentionDays: days, Now: func() time.Time { return at },
-	})}
+	return openPastAt(t, date(5, 1, 12), models.Options{URL: modelstest.URL(t, kind), RetentionDays: days})
+}
+
+func openPastAt(t *testing.T, at time.Time, o models.Options) past {
+	t.Helper()
+	p := past{at: &handClock{}}
+	p.at.set(at)
+	o.Now = p.at.now
+	p.world = world{t, modelstest.OpenWith(t, o)}
 	_, err := p.store.AddPartitions(t.Context())
 	require.NoError(t, err)
 	return p
@@ -48,7 +60,7 @@ func openPast(t *testing.T, kind modelstest.Kind, days int) past {
 // as the step says.
 func (p past) sent(hook models.Webhook, at time.Time, step models.Step, change ...func(*models.Event)) models.Delivery {
 	p.t.Helper()
-	*p.at = at
+	p.at.set(at)
 	d := p.deliveryTo(hook, append([]func(*models.Event){func(e *models.Event) {
 		e.ID, e.AcceptedAt, e.OccurredAt = models.NewID(at), at, at
 	}}, change...)...)
@@ -58,7 +70,7 @@ func (p past) sent(hook models.Webhook, at time.Time, step models.Step, change .
 
 func (p past) tried(d models.Delivery, at time.Time, step models.Step) {
 	p.t.Helper()
-	*p.at = at
+	p.at.set(at)
 	a := attemptOf(step)
 	if a != nil {
 		a.ID, a.StartedAt = models.NewID(at), at
@@ -68,7 +80,7 @@ func (p past) tried(d models.Delivery, at time.Time, step models.Step) {
 
 func (p past) prune(at time.Time) models.Pruned {
 	p.t.Helper()
-	*p.at = at
+	p.at.set(at)
 	done, err := p.store.Prune(p.t.Context(), at, nil)
 	require.NoError(p.t, err)
 	_, err = p.store.AddPartitions(p.t.Context())
@@ -299,7 +311,7 @@ func TestPruneIsRestartable(t *testing.T) {
 		for i := range 5 {
 			all = append(all, p.sent(hook, date(5, 1+i, 10), models.StepDeliver))
 		}
-		*p.at = date(5, 20, 0)
+		p.at.set(date(5, 20, 0))
 		steps := 0
 		for {
 			ctx, stop := contextOf(t)

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"posthaste/models"
-	"posthaste/models/modelstest"
 )
 
 // settledIn returns how many deliveries settled in the hour that begins at a time,
@@ -50,14 +49,8 @@ func TestStatsCountDeliveriesOnce(t *testing.T) {
 // that was sent again, and of one that settled in the hour after its attempt.
 func TestRollupsOfOldDeliveries(t *testing.T) {
 	onBothURLs(t, func(t *testing.T, url string) {
-		at := date(5, 1, 9)
-		open := func() past {
-			p := past{world{t, modelstest.OpenWith(t, models.Options{URL: url, RetentionDays: 3, Now: func() time.Time { return at }})}, &at}
-			_, err := p.store.AddPartitions(t.Context())
-			require.NoError(t, err)
-			return p
-		}
-		p := open()
+		open := func(at time.Time) past { return openPastAt(t, at, models.Options{URL: url, RetentionDays: 3}) }
+		p := open(date(5, 1, 9))
 		hook, long, ten := p.webhook("acme"), date(5, 1, 10), date(5, 9, 10)
 		p.sent(hook, long, models.StepFailFinal)
 		p.sent(hook, long, models.StepDeliver)
@@ -69,7 +62,7 @@ func TestRollupsOfOldDeliveries(t *testing.T) {
 		again := p.sent(hook, ten, models.StepFailFinal)
 		p.in(models.StateUnknown, hook)
 		late := p.in(models.StatePending, hook)
-		other := open() // counts in another row of the hour, most likely
+		other := open(p.at.now()) // counts in another row of the hour, most likely
 		other.sent(hook, ten.Add(time.Minute), models.StepFailFinal)
 		require.NoError(t, p.store.Record(t.Context(), models.Record{
 			Delivery: late, Step: models.StepDeliver, Attempt: took(200, ten.Add(-time.Second), 2000),
@@ -87,6 +80,6 @@ func TestRollupsOfOldDeliveries(t *testing.T) {
 		}
 		requireSettled(p)
 		require.NoError(t, models.MigrateTo(t.Context(), url, 9))
-		requireSettled(open())
+		requireSettled(open(p.at.now()))
 	})
 }

@@ -6,7 +6,9 @@ import (
 	"net"
 	"sync/atomic"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 )
 
@@ -33,6 +35,11 @@ func OpenCounted(ctx context.Context, o Options) (*Store, *Traffic, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if t.dialect == postgresDialect {
+		if err := s.db.trustConnections(t.postgres); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, handle := range []*gorm.DB{s.db.writer, s.db.reader} {
 		if _, counted := handle.ConnPool.(countedPool); !counted { // on PostgreSQL they are the same
 			handle.ConnPool = countedPool{handle.ConnPool, traffic}
@@ -40,6 +47,18 @@ func OpenCounted(ctx context.Context, o Options) (*Store, *Traffic, error) {
 		}
 	}
 	return s, traffic, nil
+}
+
+// trustConnections makes the pool anew as one that never asks whether a connection
+// still lives. The usual one asks those that nobody took for a second, so that a
+// machine that is held up for so long would make one more trip.
+func (d *database) trustConnections(config *pgx.ConnConfig) error {
+	never := stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false })
+	usual, pool := d.pools[0], stdlib.OpenDB(*config, never)
+	pool.SetMaxIdleConns(usual.Stats().MaxOpenConnections)
+	pool.SetMaxOpenConns(usual.Stats().MaxOpenConnections)
+	d.pools[0], d.writer.ConnPool, d.writer.Statement.ConnPool = pool, pool, pool
+	return usual.Close()
 }
 
 type countedPool struct {

@@ -59,6 +59,15 @@ type Webhook struct {
 	UpdatedAt    time.Time
 }
 
+// OverlapUntil returns until when the previous secret signs beside the present
+// one; nil when it does not, at this time.
+func (w *Webhook) OverlapUntil(now time.Time) *time.Time {
+	if w.PreviousSecret == "" || w.PreviousSecretUntil == nil || !now.Before(*w.PreviousSecretUntil) {
+		return nil
+	}
+	return w.PreviousSecretUntil
+}
+
 // webhookRow is a webhook as it lies in the table webhooks.
 type webhookRow struct {
 	ID                  string `gorm:"primaryKey"`

@@ -14,11 +14,18 @@ import (
 	"posthaste/workflows"
 )
 
+// Sizes of a worker that is given none. The settings have the same.
+const (
+	FastSlots    = 1_000
+	DurableSlots = 10_000
+	Pollers      = 8
+)
+
 // Options are the sizes of one worker process. Zero values take the defaults.
 type Options struct {
-	FastSlots    int           // workflow tasks, and fast-lane slices, under way at once; default 1,000
-	DurableSlots int           // durable-lane POSTs under way at once; default 10,000: each is a goroutine and a socket
-	Pollers      int           // pollers for each kind of task; default 8
+	FastSlots    int           // workflow tasks, and fast-lane slices, under way at once
+	DurableSlots int           // durable-lane POSTs under way at once: each is a goroutine and a socket
+	Pollers      int           // pollers for each kind of task
 	StopTimeout  time.Duration // how long Stop waits for POSTs under way; default 50 s, past the longest POST and its record
 }
 
@@ -42,11 +49,11 @@ func New(c client.Client, effects *activities.Activities, o Options) *Worker {
 	sdkworker.SetStickyWorkflowCacheSize(StickyWorkflows)
 	w := &Worker{}
 	w.Worker = sdkworker.New(c, workflows.TaskQueue, sdkworker.Options{
-		MaxConcurrentWorkflowTaskExecutionSize:  cmp.Or(o.FastSlots, 1_000),
-		MaxConcurrentLocalActivityExecutionSize: cmp.Or(o.FastSlots, 1_000),
-		MaxConcurrentActivityExecutionSize:      cmp.Or(o.DurableSlots, 10_000),
-		MaxConcurrentWorkflowTaskPollers:        cmp.Or(o.Pollers, 8),
-		MaxConcurrentActivityTaskPollers:        cmp.Or(o.Pollers, 8),
+		MaxConcurrentWorkflowTaskExecutionSize:  cmp.Or(o.FastSlots, FastSlots),
+		MaxConcurrentLocalActivityExecutionSize: cmp.Or(o.FastSlots, FastSlots),
+		MaxConcurrentActivityExecutionSize:      cmp.Or(o.DurableSlots, DurableSlots),
+		MaxConcurrentWorkflowTaskPollers:        cmp.Or(o.Pollers, Pollers),
+		MaxConcurrentActivityTaskPollers:        cmp.Or(o.Pollers, Pollers),
 		WorkerStopTimeout:                       cmp.Or(o.StopTimeout, 50*time.Second),
 		MaxHeartbeatThrottleInterval:            activities.HeartbeatTimeout / 2, // as often as it is recorded
 		OnFatalError:                            func(err error) { w.broken.Store(&err) },

@@ -74,7 +74,7 @@ func (r *round) show(ctx workflow.Context) {
 func (d *delivery) standing() string {
 	switch {
 	case d.inLine:
-		return "waits for its turn: its webhook takes no more just now"
+		return "waits for its turn: its webhook, or its tenant, has enough under way"
 	case !d.State.Settled():
 		return "waits: see Pending Activities"
 	case d.reason != "":

@@ -37,6 +37,13 @@ func (r *round) durable(ctx workflow.Context, d *delivery) error {
 	return nil
 }
 
+// turnKey names a timer that deliveries share: by the seconds that were planned, or
+// where they wait for another turn by the second in which it ends.
+type turnKey struct {
+	planned int
+	end     int64
+}
+
 // awaitTurn waits until the turn of these deliveries has come, a person asks for
 // one of them, or the workflow is cancelled. The first one's turn is that of all;
 // those whose turn comes at the same time share a timer.
@@ -45,10 +52,15 @@ func (r *round) awaitTurn(ctx workflow.Context, deliveries []*delivery) {
 	if seconds == 0 {
 		return
 	}
-	turn, known := r.turns[seconds]
+	key, wait := turnKey{planned: seconds}, time.Duration(seconds)*time.Second
+	if deliveries[0].again {
+		end := workflow.Now(ctx).Add(wait).Truncate(time.Second).Add(time.Second)
+		key, wait = turnKey{end: end.Unix()}, end.Sub(workflow.Now(ctx))
+	}
+	turn, known := r.turns[key]
 	if !known {
-		turn = workflow.NewTimer(ctx, time.Duration(seconds)*time.Second)
-		r.turns[seconds] = turn
+		turn = workflow.NewTimer(ctx, wait)
+		r.turns[key] = turn
 	}
 	asked := false
 	for _, d := range deliveries {

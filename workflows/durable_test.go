@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -57,37 +56,6 @@ func TestCancelInTheLineRecordsWhatHadNotSettled(t *testing.T) {
 	t.Parallel()
 	s := newStory(t)
 	s.resolve = finds(inLine("d1", 3600))
-	s.RegisterDelayedCallback(s.CancelWorkflow, time.Minute)
-	s.ExecuteWorkflow(DeliverEvent, DeliverEventInput{Events: []activities.Event{order("e1")}})
-	require.True(t, temporal.IsCanceledError(s.GetWorkflowError()))
-	require.Equal(t, []string{"d1"}, s.cancelled)
-	require.Empty(t, s.attempts)
-}
-
-func TestFastDeliveriesWaitForTheirTenantsTurn(t *testing.T) {
-	t.Parallel()
-	s := newStory(t)
-	var planned []activities.Planned
-	for i := range 30 {
-		p := pending(fmt.Sprintf("d%02d", i), activities.LaneFast)
-		p.StartInSeconds = 5
-		planned = append(planned, p)
-	}
-	s.resolve = finds(planned...)
-	at := s.asked()
-	require.Equal(t, map[string]int{"delivered": 30}, s.deliverOne())
-	require.Equal(t, map[string]time.Duration{"d00": 5 * time.Second, "d25": 5 * time.Second}, at)
-	for _, attempt := range s.attempts {
-		require.Equal(t, activities.LaneFast, attempt.Lane)
-	}
-}
-
-func TestCancelBeforeTheFastLane(t *testing.T) {
-	t.Parallel()
-	s := newStory(t)
-	planned := pending("d1", activities.LaneFast)
-	planned.StartInSeconds = 3600
-	s.resolve = finds(planned)
 	s.RegisterDelayedCallback(s.CancelWorkflow, time.Minute)
 	s.ExecuteWorkflow(DeliverEvent, DeliverEventInput{Events: []activities.Event{order("e1")}})
 	require.True(t, temporal.IsCanceledError(s.GetWorkflowError()))

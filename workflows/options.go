@@ -34,17 +34,15 @@ const (
 	// (database or worker down). It bounds how late deliveries resume after an
 	// outage.
 	infraRetryMax = 15 * time.Second
-	// aloneUpTo is the number of deliveries up to which each gets its own local
-	// activity, and so its own line in Temporal Web UI. Beyond it, slices of
-	// sliceSize share one: a marker costs the server as much as a delivery costs
-	// us.
-	aloneUpTo = 10
-	sliceSize = 25
+	// fastTurns is how often a call of several deliveries asks for room in the fast
+	// lane, and one of a delivery alone twice: a turn costs the server three writes,
+	// and the durable lane as many for each delivery of the call.
+	fastTurns = 5
 	// pagesAtOnce is how many pages of a fan-out begin together, and pagePause how
 	// long the next ones wait for them at most. Five pages of a hundred deliveries
 	// are what a tenant's share of the fast lane takes in a second from receivers
 	// that answer within half of one. Ten thousand at once went the durable lane
-	// instead, at five writes each, and everybody on the same Temporal waited.
+	// instead, at three writes each, and everybody on the same Temporal waited.
 	pagesAtOnce = 5
 	pagePause   = time.Second
 	// replayChunk is how many deliveries of a replay begin at once at most:

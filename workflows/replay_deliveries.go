@@ -33,8 +33,9 @@ type ReplayPageInput struct {
 // page begins when the one before has begun all of its deliveries or has ended, so that no
 // more than the replay's rate begin in a second, also after an outage.
 func ReplayDeliveries(ctx workflow.Context, in activities.ReplayInput) (DeliverEventResult, error) {
+	detached, _ := workflow.NewDisconnectedContext(ctx) // cancelled or not, it has to begin and end on record
 	step := ledgerStep{"begin the replay", a.BeginReplay, in}
-	if err := step.run(ctx, nil); err != nil {
+	if err := step.run(detached, nil); err != nil {
 		return DeliverEventResult{}, fmt.Errorf("begin replay %s: %w", in.ID, err)
 	}
 	run := &replay{in: in, begun: map[int]PageBegun{}}
@@ -50,7 +51,6 @@ func ReplayDeliveries(ctx workflow.Context, in activities.ReplayInput) (DeliverE
 	case stop != "":
 		end.State, end.Reason = ReplayStopped, stop
 	}
-	detached, _ := workflow.NewDisconnectedContext(ctx)
 	step = ledgerStep{"end the replay", a.EndReplay, end}
 	if failed := step.run(detached, nil); failed != nil {
 		return result, fmt.Errorf("end replay %s: %w", in.ID, failed)

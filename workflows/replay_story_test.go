@@ -171,6 +171,18 @@ func TestReplayCancelledRecordsWhatHadNotSettled(t *testing.T) {
 	require.InDelta(t, 130, len(s.reopened), 20)
 }
 
+// A replay is on record before its workflow begins, and must end there too.
+func TestReplayCancelledBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	s := newReplayStory(t, 3)
+	s.RegisterDelayedCallback(s.CancelWorkflow, 0)
+	s.run(10)
+	require.True(t, temporal.IsCanceledError(s.GetWorkflowError()))
+	require.Len(t, s.ends, 1)
+	require.Equal(t, ReplayCancelled, s.ends[0].State)
+	require.Empty(t, s.reopened)
+}
+
 func TestReplayWords(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []string{models.ReplayRunning, ReplayCompleted, ReplayStopped, ReplayCancelled}, models.ReplayRunStates())

@@ -15,7 +15,8 @@ func ResendDelivery(ctx workflow.Context, in activities.ReopenInput) (DeliverEve
 	run.listen(ctx)
 	var planned activities.Planned
 	step := ledgerStep{"reopen the delivery", a.ReopenDelivery, in}
-	if err := step.run(ctx, &planned); err != nil {
+	detached, _ := workflow.NewDisconnectedContext(ctx) // what a try has reopened must settle, also when cancelled
+	if err := step.run(detached, &planned); err != nil {
 		return DeliverEventResult{}, fmt.Errorf("reopen delivery %s: %w", in.DeliveryID, err)
 	}
 	run.add([]activities.Planned{planned})

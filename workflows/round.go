@@ -18,8 +18,8 @@ type round struct {
 	deliveries []*delivery // in the ledger's order
 	byID       map[string]*delivery
 	counts     map[string]int // of settled deliveries, by state
-	// turns are the timers that deliveries wait for, by StartInSeconds.
-	turns map[int]workflow.Future
+	// turns are the timers that deliveries wait for.
+	turns map[turnKey]workflow.Future
 	// waiting is how many of the events are not planned yet.
 	waiting int
 }
@@ -36,6 +36,8 @@ type delivery struct {
 	now bool
 	// inLine is set while the delivery's turn has not come.
 	inLine bool
+	// again is set where the fast lane had no room for it, until it tries again.
+	again bool
 }
 
 func newRound(tenant string, events []activities.Event) *round {
@@ -44,7 +46,7 @@ func newRound(tenant string, events []activities.Event) *round {
 		events: make(map[string]activities.Event, len(events)),
 		byID:   map[string]*delivery{},
 		counts: map[string]int{},
-		turns:  map[int]workflow.Future{},
+		turns:  map[turnKey]workflow.Future{},
 	}
 	for _, event := range events {
 		r.events[event.ID] = event
@@ -111,15 +113,7 @@ func (r *round) launch(ctx workflow.Context, work *work, deliveries []*delivery)
 	}
 	for _, slice := range sliced(deliveries) {
 		work.begin(ctx, "fast lane", func(ctx workflow.Context) error {
-			r.awaitTurn(ctx, slice)
-			if ctx.Err() == nil {
-				r.fast(ctx, slice)
-			}
-			for _, d := range slice {
-				if !d.State.Settled() {
-					wait(d)
-				}
-			}
+			r.turnsOf(ctx, slice, wait)
 			return nil
 		})
 	}
@@ -139,58 +133,15 @@ func (r *round) finish(ctx workflow.Context, work *work) error {
 	return errors.Join(work.failures...)
 }
 
-// sliced groups the deliveries of the fast lane: each alone while they are few,
-// then in slices.
-func sliced(deliveries []*delivery) [][]*delivery {
-	var fast []*delivery
-	for _, d := range deliveries {
-		if !d.State.Settled() && d.Lane == activities.LaneFast {
-			fast = append(fast, d)
-		}
-	}
-	size := 1
-	if len(fast) > aloneUpTo {
-		size = sliceSize
-	}
-	var groups [][]*delivery
-	for len(fast) > 0 {
-		n := min(size, len(fast))
-		groups = append(groups, fast[:n])
-		fast = fast[n:]
-	}
-	return groups
-}
-
-// fast makes one attempt of each delivery inside the workflow task. Whatever is
-// not settled afterwards, for any reason, is the durable lane's. The attempt
-// does not stop when the workflow is cancelled: cutting a POST would only leave
-// its outcome unknown.
-func (r *round) fast(ctx workflow.Context, slice []*delivery) {
-	input := activities.DeliverInput{Tenant: r.tenant, Lane: activities.LaneFast, Since: workflow.Now(ctx)}
-	sent := map[string]bool{}
-	for _, d := range slice {
-		input.Deliveries = append(input.Deliveries, d.ref())
-		if event, ok := r.events[d.EventID]; ok && !sent[d.EventID] {
-			sent[d.EventID] = true
-			input.Events = append(input.Events, event)
-		}
-	}
-	detached, _ := workflow.NewDisconnectedContext(ctx)
-	var result activities.DeliverResult
-	if err := workflow.ExecuteLocalActivity(fastLane(detached, slice), a.Deliver, input).Get(detached, &result); err != nil {
-		workflow.GetLogger(ctx).Warn("fast lane left to the durable lane", "deliveries", len(slice), "error", err)
-		return
-	}
-	r.note(result)
-	for _, d := range slice {
-		d.now = false // whoever asked has been served
-	}
-}
-
 // note takes over where the deliveries stand after an attempt.
 func (r *round) note(result activities.DeliverResult) {
 	for _, attempted := range result.Deliveries {
 		d := r.byID[attempted.DeliveryID]
+		if attempted.StartInSeconds > 0 {
+			d.again = true
+			d.StartInSeconds = attempted.StartInSeconds
+			continue
+		}
 		if !d.State.Settled() && attempted.State.Settled() {
 			r.counts[string(attempted.State)]++
 		}

@@ -374,3 +374,15 @@ func TestSeveralEventsShareARun(t *testing.T) {
 	s.ExecuteWorkflow(DeliverEvent, DeliverEventInput{Events: []activities.Event{order("e1"), order("e2"), order("e3")}})
 	require.Equal(t, map[string]int{"delivered": 3}, s.counts())
 }
+
+// What a try has reopened settles, though the workflow was cancelled meanwhile.
+func TestResendCancelledWhileItReopens(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.deliver = ends(models.StateDelivered)
+	s.RegisterDelayedCallback(s.CancelWorkflow, 0)
+	s.ExecuteWorkflow(ResendDelivery, activities.ReopenInput{Tenant: "acme", DeliveryID: "d1"})
+	require.True(t, temporal.IsCanceledError(s.GetWorkflowError()))
+	require.Equal(t, []string{"d1"}, s.cancelled)
+	require.Empty(t, s.attempts)
+}

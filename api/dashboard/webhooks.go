@@ -170,10 +170,12 @@ type showView struct {
 	hookRow
 	Title      string // of its provider
 	Recent     []models.Attempt
-	Samples    []string // event types that a test can send
+	SignsUntil *time.Time // when the old secret stops
+	Samples    []string   // event types that a test can send
 	TakesAny   bool
 	HasSecret  bool
 	Resumable  bool
+	Missing    bool // its provider's profile is
 	RetryText  string
 	TimeoutSec int
 }
@@ -202,7 +204,7 @@ func (p *webhookPages) show(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	view := showView{hookRow: hookRow{hook, states[hook.ID]}, Title: hook.Provider, Recent: recent.Items}
+	view := showView{hookRow: hookRow{hook, states[hook.ID]}, Title: hook.Provider, Recent: recent.Items, SignsUntil: hook.OverlapUntil(p.Now())}
 	p.describe(&view)
 	return p.render(c, http.StatusOK, webhookPage(&hook, "", webhookOverview(view)))
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"posthaste/errs"
 	"posthaste/models"
@@ -52,9 +53,10 @@ func (p *webhookPages) told(c *gin.Context, hook *models.Webhook, err error, don
 // rotateView is the form for a new secret.
 type rotateView struct {
 	Hook    models.Webhook
-	Several bool // the old one may sign beside the new one for a while
-	Own     bool // one may be given
-	Must    bool // one has to be given
+	Several bool       // the old one may sign beside the new one for a while
+	Own     bool       // one may be given
+	Must    bool       // one has to be given
+	Until   *time.Time // when the old one stops, while it signs beside the present one
 	Overlap string
 	Faults  map[string]string
 	Message string
@@ -70,12 +72,22 @@ var overlaps = []choice{
 	{"604800", "Signs beside the new one for 7 days"}, {"0", "Stops at once: a receiver that has it alone refuses everything"},
 }
 
+// overlaps lists what can become of the old secret. While an overlap is running
+// the API takes no other; what is left is never chosen for anybody, because it
+// breaks every receiver that has an old secret.
+func (v rotateView) overlaps() []choice {
+	if v.Until == nil {
+		return overlaps
+	}
+	return []choice{{"0", "All stop at once (overlapSeconds: 0): a receiver that has only an old one refuses everything"}}
+}
+
 func (p *webhookPages) rotateForm(c *gin.Context) (rotateView, error) {
 	hook, err := p.find(c)
 	if err != nil {
 		return rotateView{}, err
 	}
-	profile, err := p.Providers.Profile(hook.Provider)
+	profile, err := p.profileFor(&hook)
 	if err != nil {
 		return rotateView{}, err
 	}
@@ -84,7 +96,7 @@ func (p *webhookPages) rotateForm(c *gin.Context) (rotateView, error) {
 		return rotateView{}, errs.New(errs.Conflict, "This provider signs nothing, so its webhooks have no secret")
 	}
 	return rotateView{
-		Hook: hook, Several: profile.SeveralSignatures(), Overlap: usualOverlap,
+		Hook: hook, Several: profile.SeveralSignatures(), Until: hook.OverlapUntil(p.Now()), Overlap: usualOverlap,
 		Own: rule == provider.SecretGiven || rule == provider.SecretEither, Must: rule == provider.SecretGiven,
 	}, nil
 }
@@ -104,7 +116,7 @@ func (p *webhookPages) rotate(c *gin.Context) error {
 		return err
 	}
 	body := map[string]any{}
-	if view.Overlap = c.Request.PostFormValue("overlapSeconds"); view.Overlap != "" {
+	if view.Overlap = c.Request.PostFormValue("overlapSeconds"); view.Several || view.Overlap != "" { // none chosen is not 0
 		body["overlapSeconds"] = numberOrText(view.Overlap)
 	}
 	if given := c.Request.PostFormValue("secret"); given != "" {
@@ -125,6 +137,9 @@ func (p *webhookPages) rotate(c *gin.Context) error {
 func (p *webhookPages) testPage(c *gin.Context) error {
 	hook, err := p.find(c)
 	if err != nil {
+		return err
+	}
+	if _, err := p.profileFor(&hook); err != nil {
 		return err
 	}
 	view := showView{hookRow: hookRow{Webhook: hook}}

@@ -90,7 +90,7 @@ func (p *webhookPages) findBoth(c *gin.Context) (models.Webhook, *provider.Profi
 	if err != nil {
 		return hook, nil, err
 	}
-	profile, err := p.Providers.Profile(hook.Provider)
+	profile, err := p.profileFor(&hook)
 	return hook, profile, err
 }
 

@@ -14,11 +14,15 @@ import (
 	"posthaste/webhook/provider"
 )
 
-// describe fills what the profile says of a webhook. A profile may have been
-// taken away since; then the webhook is shown as it is stored.
+// describe fills what the profile says of a webhook. Where that is missing, the
+// webhook is shown as it is stored.
 func (p *webhookPages) describe(view *showView) {
-	profile, err := p.Providers.Profile(view.Provider)
+	profile, err := p.profileFor(&view.Webhook)
 	if err != nil {
+		view.Missing, view.Resumable, view.TimeoutSec = true, view.Status != models.StatusGone, view.TimeoutSeconds
+		if policy, err := policyOf(&view.Webhook); err == nil && policy != nil {
+			view.RetryText = retryText(*policy)
+		}
 		return
 	}
 	view.Title, view.TakesAny = profile.Title(), profile.AnyEvent()
@@ -34,6 +38,19 @@ func (p *webhookPages) describe(view *showView) {
 	}
 	view.RetryText = retryText(profile.Policy(s))
 	view.TimeoutSec = int(profile.Timeout(s).Seconds())
+}
+
+// profileFor returns the profile of a webhook's provider. That it is missing is
+// for whoever runs Posthaste to mend, and for nobody who fills in a form.
+func (p *webhookPages) profileFor(hook *models.Webhook) (*provider.Profile, error) {
+	profile, err := p.Providers.Profile(hook.Provider)
+	return profile, errs.Wrap(err, errs.Unavailable, "%s", missingText(hook.Provider))
+}
+
+// missingText says that a provider's profile is missing, and what mends it.
+func missingText(provider string) string {
+	return "This process has no profile of the provider " + provider + ". Events for its webhooks wait until a worker has one. " +
+		"Whoever runs Posthaste puts it into the folder that POSTHASTE_PROVIDERS_DIR names, and restarts it."
 }
 
 // policyOf reads a webhook's own retry policy; nil when it goes by its

@@ -39,7 +39,7 @@ type benchCommand struct {
 
 // Help says what it does to the machine.
 func (benchCommand) Help() string {
-	return `Starts a receiver, Temporal, a database and posthaste serve, loads them, and prints a table with ratios. The machine should do nothing else meanwhile. All scenarios take about half an hour.
+	return `Starts a receiver, Temporal, a database and posthaste serve, loads them, and prints a table with ratios. The machine should do nothing else meanwhile. All scenarios take about forty minutes.
 
 Where the time goes, profiles show that are named after scenario, figure and round: go tool pprof -top bin/posthaste DIR/batch-events-round1.cpu.pprof. Those of Temporal have .temporal in their names.
 
@@ -69,7 +69,7 @@ func (cmd benchCommand) Run(ctx context.Context, c console, parsed *kong.Context
 	}, stage.Stage)
 	if err != nil {
 		stage.failed = ctx.Err() == nil
-		return stage.blame(running, err)
+		return errors.Join(stage.blame(running, err), cmd.tellPart(c, report))
 	}
 	stage.failed = report.Lost()
 	return cmd.tell(c, report)
@@ -102,7 +102,7 @@ func (cmd benchCommand) validate() error {
 	return cmd.validateDocs()
 }
 
-// validateDocs tells before half an hour has passed.
+// validateDocs tells before the run, which takes long.
 func (cmd benchCommand) validateDocs() error {
 	if cmd.WriteDocs == "" {
 		return nil
@@ -132,6 +132,16 @@ func (cmd benchCommand) shape() bench.Shape {
 	default:
 		return ""
 	}
+}
+
+// tellPart prints what a run that was cut short has measured, and writes its JSON:
+// it took too long to be lost. Documents get whole tables only.
+func (cmd benchCommand) tellPart(c console, report *bench.Report) error {
+	if report == nil {
+		return nil
+	}
+	cmd.WriteDocs = ""
+	return cmd.tell(c, report)
 }
 
 // tell prints the table and writes the files that were asked for. A lost

@@ -87,7 +87,7 @@ func seen(id, state string, statuses ...int) string {
 	settled, next := "null", "null"
 	switch state {
 	case "retrying":
-		next = `"` + time.Now().Add(90*time.Second).UTC().Format(time.RFC3339) + `"`
+		next = `"` + time.Now().Add(90*time.Minute).UTC().Format(time.RFC3339) + `"`
 	case "pending":
 	default:
 		settled = `"2026-05-30T10:00:09.000Z"`
@@ -199,7 +199,7 @@ func TestFollowEndsWhenAllIsSettled(t *testing.T) {
 		lines   []string
 	}{
 		{"delivered after failures", []string{"", seen("d1", "pending"), seen("d1", "retrying", 500), seen("d1", "delivered", 500, 204)}, exitOK, "delivered",
-			[]string{"event e1  accepted", `orders \(shop.example\)  attempt 1  500 server_error  in 12 ms  next try at .*, in (8[0-9]|90) s$`, `attempt 2  204  in 12 ms  delivered$`}},
+			[]string{"event e1  accepted", `orders \(shop.example\)  attempt 1  500 server_error  in 12 ms  next try at .*, in 1h(2[0-9]|30)m$`, `attempt 2  204  in 12 ms  delivered$`}},
 		{"several attempts between two looks", []string{seen("d1", "delivered", 500, 500, 204)}, exitOK, "delivered",
 			[]string{"event e1", `attempt 1  500 server_error  in 12 ms$`, `attempt 2  500 server_error  in 12 ms$`, `attempt 3  204  in 12 ms  delivered$`}},
 		{"one was not", []string{seen("d1", "pending") + "," + seen("d2", "pending"), both}, exitUndelivered, "undelivered",

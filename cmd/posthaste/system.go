@@ -123,6 +123,7 @@ func (s *system) openParts(ctx context.Context) error {
 	if _, err := s.store.AddPartitions(ctx); err != nil {
 		s.logger.Warn("cannot add the partitions of the coming days", "error", err)
 	}
+	s.warnOfMissingProfiles(ctx)
 	s.metrics = newMetrics(s.providers.Names(), s.store.RecorderStats)
 	s.metrics.pruning.stats = s.store.PruneStats
 	s.watchClock(ctx)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -43,7 +42,7 @@ func startCluster() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	port, err := freePort()
+	port, err := FreePorts(1)
 	if err != nil {
 		return "", err
 	}
@@ -116,14 +115,6 @@ func GiveAway(dir string) (*user.User, error) {
 		return account, os.Chown(dir, uid, -1)
 	}
 	return nil, errors.New("there is no user to run PostgreSQL as")
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }
 
 // awaitServer returns when the server answers.

@@ -87,11 +87,11 @@ func TestInterrupted(t *testing.T) {
 		},
 		"cancelled in the middle": func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancelCause(ctx)
-			timer := time.AfterFunc(brief/5, func() { cancel(fmt.Errorf("shutting down: %s", canaryWord)) })
+			timer := time.AfterFunc(instant, func() { cancel(fmt.Errorf("shutting down: %s", canaryWord)) })
 			return ctx, func() { timer.Stop(); cancel(nil) }
 		},
 		"the caller's own deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, brief/5)
+			return context.WithTimeout(ctx, instant)
 		},
 	}
 	for _, sc := range scenarios() {

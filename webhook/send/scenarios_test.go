@@ -203,10 +203,8 @@ func scenarios() []scenario {
 
 func closedPort(tb testing.TB, _ *Options, _ *Request) string {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	require.NoError(tb, listener.Close())
-	return "http://" + listener.Addr().String()
+	_, address := bound(tb)
+	return "http://" + address
 }
 
 // endlessly reads one request and writes the bytes for as long as they are taken.

@@ -47,14 +47,31 @@ type tenant struct {
 	refusal atomic.Pointer[refusal] // the first one
 }
 
-// refusal is an answer other than success.
+// refusal is an answer other than success, or none.
 type refusal struct {
-	status int
+	status int // 0 = there was no answer
 	body   string
+}
+
+// asRefusal is what a request that failed comes to: a refusal, unless it was us
+// who gave it up.
+func asRefusal(ctx context.Context, err error) error {
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		return &refusal{body: err.Error()}
+	}
 }
 
 // Error says what was answered.
 func (r *refusal) Error() string {
+	if r.status == 0 {
+		return r.body
+	}
 	return fmt.Sprintf("the API answered %d: %s", r.status, strings.TrimSpace(r.body))
 }
 
@@ -69,6 +86,19 @@ const (
 
 // post sends events [first, first+count).
 func (t *tenant) post(ctx context.Context, first int64, count int, how sending) error {
+	err := t.send(ctx, first, count, how)
+	if err == nil {
+		return nil
+	}
+	err = asRefusal(ctx, err)
+	var refused *refusal
+	if errors.As(err, &refused) {
+		t.refusal.CompareAndSwap(nil, refused)
+	}
+	return err
+}
+
+func (t *tenant) send(ctx context.Context, first int64, count int, how sending) error {
 	body := t.buffers.Get().(*bytes.Buffer)
 	body.Reset()
 	path := "/api/events"
@@ -104,9 +134,7 @@ func (t *tenant) post(ctx context.Context, first int64, count int, how sending) 
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	if status := answered(response.StatusCode, answer.Bytes()); status/100 != 2 {
-		refused := &refusal{status: status, body: string(answer.Bytes()[:min(answer.Len(), refusalBytes)])}
-		t.refusal.CompareAndSwap(nil, refused)
-		return refused
+		return &refusal{status: status, body: string(answer.Bytes()[:min(answer.Len(), refusalBytes)])}
 	}
 	// Only now: what is refused, or fails, may be answered while it is still sent.
 	t.buffers.Put(body)
@@ -114,13 +142,15 @@ func (t *tenant) post(ctx context.Context, first int64, count int, how sending) 
 }
 
 // answered is the status of an answer. A batch of which a part was refused counts
-// as refused: busy if that is why, else wrong.
+// as refused: for now if that is why, else as wrong.
 func answered(status int, body []byte) int {
 	switch {
 	case status/100 != 2 || !bytes.Contains(body, []byte(`"refused"`)):
 		return status
 	case bytes.Contains(body, []byte(`"UNAVAILABLE"`)):
 		return http.StatusServiceUnavailable
+	case bytes.Contains(body, []byte(`"RATE_LIMITED"`)):
+		return http.StatusTooManyRequests
 	default:
 		return http.StatusBadRequest
 	}

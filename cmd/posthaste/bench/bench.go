@@ -47,7 +47,7 @@ type bench struct {
 }
 
 // Run measures and returns what it found. When ctx ends it stops and returns
-// the context's error.
+// the context's error. With an error come the scenarios that were over, if any.
 func Run(ctx context.Context, options Options, stage Stage) (report *Report, err error) {
 	chosen, leftOut, err := choose(options.Scenarios, stage)
 	if err != nil {
@@ -66,7 +66,7 @@ func Run(ctx context.Context, options Options, stage Stage) (report *Report, err
 	}
 	for _, s := range chosen {
 		if err := b.measure(ctx, s); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name, err)
+			return b.cutShort(s.name, leftOut), fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
 	return b.report(leftOut), nil

@@ -75,6 +75,35 @@ func TestBoundIsOfWhatItWasGivenFor(t *testing.T) {
 	require.Nil(t, r.row("one").Ratio, "nothing was measured to compare it with")
 }
 
+// A server that refuses has less to do: what it does with the rest is no figure
+// that reaches anything.
+func TestNothingIsReachedWithoutTheRefused(t *testing.T) {
+	t.Parallel()
+	f := newFlow(1)
+	whole := window{flow: f, from: f.begin(2, 1, nil), to: 2}
+	f.accept(0, 2, 2)
+	broken := window{flow: f, from: f.begin(3, 1, nil), to: 5}
+	f.accept(2, 1, 2)
+	r := results{scenario: "neighbour"}
+	r.noteLoad("alone", "ms", 10, broken)
+	r.noteLoad("beside", "ms", 10, whole)
+	r.noteLoad("rate", "/s", 5000, whole)
+	r.noteLoad("rate", "/s", 5000, broken)
+	r.noteLoad("whole", "/s", 5000, whole)
+	r.compare("beside", "alone", atMost(2))
+	r.compare("whole", "beside", nil)
+	for _, figure := range []string{"rate", "whole"} {
+		r.want(figure, atLeast(4500, "/s"))
+	}
+	r.finish()
+	require.Equal(t, "no, 2 events of it were refused", r.row("rate").cells()[6])
+	require.Equal(t, "no, 2 events of it were refused", r.row("beside").cells()[6], "what it is compared with has refusals")
+	require.Equal(t, "yes", r.row("whole").cells()[6])
+	require.Empty(t, r.row("alone").cells()[6], "nothing is asked of it")
+	report := Report{Scenarios: []string{"neighbour"}, Rows: r.rows}
+	require.Contains(t, report.Markdown(), "| ≥ 4500/s | **no**, 2 events of it were refused |\n")
+}
+
 func TestPercentile(t *testing.T) {
 	t.Parallel()
 	hundred := make([]int, 100)
@@ -101,6 +130,7 @@ func TestPartOfABatchRefusedIsRefused(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, 202, answered(202, []byte(`{"data":[{"status":"accepted"}]}`)))
 	require.Equal(t, 503, answered(202, []byte(`[{"status":"accepted"},{"status":"refused","code":"UNAVAILABLE"}]`)))
+	require.Equal(t, 429, answered(202, []byte(`[{"status":"accepted"},{"status":"refused","code":"RATE_LIMITED"}]`)))
 	require.Equal(t, 400, answered(202, []byte(`[{"status":"refused","code":"VALIDATION_ERROR"}]`)))
 	require.Equal(t, 403, answered(403, nil))
 }

@@ -5,8 +5,10 @@ import (
 	"fmt"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
+	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+
+	"posthaste/worker"
 )
 
 // floorQueue is the task queue of the empty workflows.
@@ -18,7 +20,7 @@ const floorQueue = "bench-floor"
 type floor struct {
 	*flow
 	client client.Client
-	worker worker.Worker
+	worker sdkworker.Worker
 	run    string // keeps the ids of two runs apart
 }
 
@@ -41,8 +43,9 @@ func (b *bench) withFloor(ctx context.Context, run func(*stream, *floor) error) 
 // Posthaste's own; stop it after use.
 func startFloor(c client.Client, run string) (*floor, error) {
 	f := &floor{flow: newFlow(1), client: c, run: run}
-	f.worker = worker.New(c, floorQueue, worker.Options{
-		MaxConcurrentWorkflowTaskExecutionSize: 1_000, MaxConcurrentWorkflowTaskPollers: 8, DisableRegistrationAliasing: true,
+	f.worker = sdkworker.New(c, floorQueue, sdkworker.Options{
+		MaxConcurrentWorkflowTaskExecutionSize: worker.FastSlots, MaxConcurrentWorkflowTaskPollers: worker.Pollers,
+		DisableRegistrationAliasing: true,
 	})
 	f.worker.RegisterWorkflowWithOptions(f.empty, workflow.RegisterOptions{Name: "Empty"})
 	if err := f.worker.Start(); err != nil {
@@ -57,10 +60,14 @@ func (f *floor) empty(_ workflow.Context, n int64) error {
 	return nil
 }
 
-// start starts the workflow of one number.
+// start starts the workflow of one number. Where Temporal does not take it, that
+// is a refusal, as it is of an event.
 func (f *floor) start(ctx context.Context, first int64, _ int) error {
 	_, err := f.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: fmt.Sprintf("floor/%s/%d", f.run, first), TaskQueue: floorQueue, EnableEagerStart: true,
 	}, "Empty", first)
-	return err
+	if err != nil {
+		return asRefusal(ctx, err)
+	}
+	return nil
 }

@@ -15,10 +15,11 @@ type flow struct {
 	began time.Time // of the clock that all moments are read from
 	hooks int       // webhooks that take an event
 
-	next   atomic.Int64 // number of the next event
-	posts  atomic.Int64 // requests at the receiver, whatever was answered
-	mu     sync.Mutex   // of making chunks
-	chunks atomic.Pointer[[]*chunk]
+	next     atomic.Int64 // number of the next event
+	accepted atomic.Int64 // when the last answer with success came
+	posts    atomic.Int64 // requests at the receiver, whatever was answered
+	mu       sync.Mutex   // of making chunks
+	chunks   atomic.Pointer[[]*chunk]
 }
 
 const chunkEvents = 1024
@@ -73,6 +74,7 @@ func (f *flow) accept(first int64, events int, at int64) {
 		c, i := f.at(n)
 		c.accepted[i].Store(at)
 	}
+	f.accepted.Store(at)
 }
 
 // tried notes a POST, and returns how many there were before it. A number that

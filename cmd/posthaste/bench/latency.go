@@ -29,7 +29,7 @@ func (b *bench) idle(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				b.note(floorStart(rate), "ms", milliseconds(percentile(w.answers(), 0.5)))
+				b.noteLoad(floorStart(rate), "ms", milliseconds(percentile(w.answers(), 0.5)), w)
 				b.detail(floorStart(rate)+" p99", "ms", milliseconds(percentile(w.answers(), 0.99)))
 				b.noteLatencies(floorRuns(rate), w)
 				return nil
@@ -57,14 +57,18 @@ func floorStart(rate int) string { return fmt.Sprintf("%d/s: empty workflow is s
 func floorRuns(rate int) string  { return fmt.Sprintf("%d/s: empty workflow runs ", rate) }
 func firstByte(rate int) string  { return fmt.Sprintf("%d/s: first byte ", rate) }
 
-// opened runs an open load and waits for its last deliveries.
+// opened runs an open load and waits for its last deliveries, and for what they
+// leave to be done: the next load may be one that is compared with another.
 func (b *bench) opened(ctx context.Context, figure string, load openLoad) (window, error) {
 	load.callers, load.warm, load.lasting = openCallers, b.warm, b.lasting
 	w, err := b.profiled(figure, load.warm, load.lasting, load.run)(ctx)
 	if err != nil {
 		return w, err
 	}
-	return w, w.settle(ctx, openQuiet)
+	if err := w.settle(ctx, openQuiet); err != nil {
+		return w, err
+	}
+	return w, b.rest(ctx)
 }
 
 // neighbour measures a quiet tenant alone, beside one that has as much to do, and
@@ -134,7 +138,7 @@ func (b *bench) beside(ctx context.Context, quiet, other *stream, does behaviour
 }
 
 // hanging measures nine webhooks beside a tenth that answers, and beside one that
-// hangs.
+// hangs, once its POSTs have piled up and those before them were given up.
 func (b *bench) hanging(ctx context.Context) error {
 	if err := b.serving(ctx, 1, false); err != nil {
 		return err
@@ -150,7 +154,7 @@ func (b *bench) hanging(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			b.note(figure, "/s", w.perSecond())
+			b.noteLoad(figure, "/s", w.perSecond(), w)
 			b.noteLatencies(figure+": ", w)
 			return nil
 		}
@@ -169,7 +173,7 @@ func (b *bench) besideTenth(ctx context.Context, s *stream, does behaviour) (win
 		return window{}, err
 	}
 	load := closedLoad{
-		flow: s.flow, begin: s.single, callers: hangingCallers, each: 1, warm: b.buildUp / 3, lasting: b.lasting,
+		flow: s.flow, begin: s.single, callers: hangingCallers, each: 1, warm: b.buildUp, lasting: b.lasting,
 	}
 	w, err := b.profiled("nine of ten, the tenth "+string(does), load.warm, load.lasting, load.run)(ctx)
 	if err != nil {

@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -88,6 +90,79 @@ func TestClosedLoadGoesOnAfterABusyAnswer(t *testing.T) {
 	load.begin = func(context.Context, int64, int) error { return &refusal{status: http.StatusBadRequest} }
 	_, err = load.run(t.Context())
 	require.ErrorContains(t, err, "400")
+}
+
+// A connection that breaks is one of many, as an answer 429 is: neither ends a run
+// unless next to nothing else comes.
+func TestLoadsBearSomeRefusals(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"429": http.StatusTooManyRequests, "503": http.StatusServiceUnavailable, "broken": 0} {
+		refused, s := refusing(t, status)
+		f := s.flow
+		arriving := func(ctx context.Context, first int64, count int) error {
+			err := s.single(ctx, first, count)
+			if err == nil {
+				f.arrive(first, 0, f.now())
+			}
+			return err
+		}
+		open := openLoad{flow: f, perSecond: 500, callers: 1, lasting: 40 * time.Millisecond, begin: arriving}
+		closed := closedLoad{flow: f, callers: 2, each: 1, lasting: time.Hour, most: 10, begin: arriving}
+		for i, run := range []loads{open.run, closed.run} {
+			refused.Store(2)
+			w, err := run(t.Context())
+			require.NoError(t, err, "%s %d", name, i)
+			require.EqualValues(t, 2, w.refused(), "%s %d", name, i)
+		}
+		require.NotNil(t, s.refusal.Load())
+		for i, run := range []loads{open.run, closed.run} {
+			refused.Store(1000)
+			w, err := run(t.Context())
+			require.ErrorContains(t, err, fmt.Sprintf("%d of %[1]d events were refused: ", w.to-w.from), "%s %d", name, i)
+		}
+	}
+}
+
+// refusing is a stream of an API that refuses so many requests, then takes all.
+func refusing(t *testing.T, status int) (*atomic.Int64, *stream) {
+	t.Helper()
+	var left atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		switch {
+		case left.Add(-1) < 0:
+		case status == 0:
+			panic(http.ErrAbortHandler) // no answer
+		default:
+			w.WriteHeader(status)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return &left, &stream{flow: newFlow(1), tenant: &tenant{caller: newCaller(), base: server.URL, kind: "kind"}}
+}
+
+// Nobody waits for ever where nothing is accepted any more.
+func TestPatienceEnds(t *testing.T) {
+	t.Parallel()
+	f := newFlow(1)
+	p := newPatience(f)
+	busy := &refusal{status: http.StatusServiceUnavailable, body: "no"}
+	require.NoError(t, p.bears(busy))
+	f.began = f.began.Add(-nothingAccepted - time.Second)
+	require.ErrorContains(t, p.bears(busy), "no event was accepted for 1m30s: the API answered 503: no")
+	f.begin(1, 1, nil)
+	f.accept(0, 1, f.now())
+	require.NoError(t, p.bears(busy))
+}
+
+func TestRequestThatWeGiveUpIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	refused, s := refusing(t, 0)
+	refused.Store(1)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	require.ErrorIs(t, s.single(stopped, 0, 1), context.Canceled)
+	require.Nil(t, s.refusal.Load())
+	require.True(t, isRefused(s.single(t.Context(), 0, 1)))
 }
 
 // An answer that takes long must not keep later events from counting from their

@@ -1,22 +1,18 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-const (
-	// longestWait is how long a caller waits for what was accepted before it goes
-	// on without.
-	longestWait = time.Minute
-	// refusedPause keeps a caller from asking again at once.
-	refusedPause = 100 * time.Millisecond
-)
+// longestWait is how long a caller waits for what was accepted before it goes on
+// without.
+const longestWait = time.Minute
 
 // errLate is a wait that was given up.
 var errLate = errors.New("deliveries of accepted events are late")
@@ -40,22 +36,18 @@ type closedLoad struct {
 func (l closedLoad) run(ctx context.Context) (window, error) {
 	w := window{flow: l.flow, from: l.flow.next.Load()}
 	w.began = l.flow.now() + int64(l.warm)
-	deadline := w.began + int64(l.lasting)
+	deadline, p := w.began+int64(l.lasting), newPatience(l.flow)
 	group, ctx := errgroup.WithContext(ctx)
 	for range l.callers {
 		group.Go(func() error {
 			waits := newWaiter()
 			for l.flow.now() < deadline && (l.most == 0 || l.flow.next.Load()-w.from < l.most) {
-				err := l.once(ctx, waits)
-				switch {
-				case isBusy(err):
-					waits = newWaiter() // what was refused will not come
-					err = pause(ctx, refusedPause)
-				case errors.Is(err, errLate):
-					waits, err = newWaiter(), nil // whether it is lost shows when all has settled
-				}
+				came, err := l.once(ctx, waits, p)
 				if err != nil {
 					return err
+				}
+				if !came {
+					waits = newWaiter() // what comes late tells the old one, what was refused none
 				}
 			}
 			return nil
@@ -63,22 +55,25 @@ func (l closedLoad) run(ctx context.Context) (window, error) {
 	}
 	err := group.Wait()
 	w.to, w.end = l.flow.next.Load(), min(deadline, l.flow.now())
-	return w, err
+	return w, cmp.Or(err, p.judge(w))
 }
 
-func (l closedLoad) once(ctx context.Context, waits *waiter) error {
+// once begins events and waits until they have come; false where they were
+// refused, or are late: whether those are lost shows when all has settled.
+func (l closedLoad) once(ctx context.Context, waits *waiter, p *patience) (came bool, err error) {
 	first := l.flow.begin(l.each, l.flow.now(), waits)
 	if err := l.begin(ctx, first, l.each); err != nil {
-		return err
+		if err := p.bears(err); err != nil {
+			return false, err
+		}
+		return false, pause(ctx, refusedPause)
 	}
 	l.flow.accept(first, l.each, l.flow.now())
-	return waits.wait(ctx)
-}
-
-// isBusy tells an answer that asks to try again later.
-func isBusy(err error) bool {
-	var refused *refusal
-	return errors.As(err, &refused) && refused.status >= http.StatusInternalServerError
+	err = waits.wait(ctx)
+	if errors.Is(err, errLate) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // wait returns when all has come.
@@ -116,11 +111,12 @@ func (l openLoad) run(ctx context.Context) (window, error) {
 	interval := int64(time.Second) / int64(l.perSecond)
 	events := (w.end - start) / interval
 	var taken atomic.Int64
+	p := newPatience(l.flow)
 	group, ctx := errgroup.WithContext(ctx)
 	for range l.callers {
 		group.Go(func() error {
 			for i := taken.Add(1) - 1; i < events; i = taken.Add(1) - 1 {
-				if err := l.once(ctx, start+i*interval); err != nil {
+				if err := l.once(ctx, start+i*interval, p); err != nil {
 					return err
 				}
 			}
@@ -129,22 +125,19 @@ func (l openLoad) run(ctx context.Context) (window, error) {
 	}
 	err := group.Wait()
 	w.to = l.flow.next.Load()
-	return w, err
+	return w, cmp.Or(err, p.judge(w))
 }
 
-func (l openLoad) once(ctx context.Context, scheduled int64) error {
+func (l openLoad) once(ctx context.Context, scheduled int64, p *patience) error {
 	if err := pause(ctx, time.Duration(scheduled-l.flow.now())); err != nil {
 		return err
 	}
 	first := l.flow.begin(1, scheduled, nil)
-	err := l.begin(ctx, first, 1)
-	if isBusy(err) {
-		return nil // the verdict counts it as refused
+	if err := l.begin(ctx, first, 1); err != nil {
+		return p.bears(err) // nobody asks again
 	}
-	if err == nil {
-		l.flow.accept(first, 1, l.flow.now())
-	}
-	return err
+	l.flow.accept(first, 1, l.flow.now())
+	return nil
 }
 
 // pause lets time pass.

@@ -2,10 +2,10 @@ package bench
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"sync"
 	"time"
-
-	"posthaste/worker"
 )
 
 const (
@@ -13,9 +13,11 @@ const (
 	sampleEvery = 200 * time.Millisecond
 	// restTime lets a process come to rest before it is looked at.
 	restTime = 5 * time.Second
-	// waitingQuiet is past the longest time between two first attempts.
-	waitingQuiet = time.Minute
-	mebibyte     = 1 << 20
+	mebibyte = 1 << 20
+	// collections of garbage until what pools keep is gone too.
+	collections = 3
+	// collectTime is past what they take, of which Go starts one every two minutes.
+	collectTime = 7 * time.Minute
 )
 
 // sample is a look at a process.
@@ -77,40 +79,8 @@ func (b *bench) noteGauges(when string, g gauges) {
 	b.note("goroutines "+when, "", g.Goroutines)
 }
 
-// waitingToRetry compares the process at rest with what it is after it got
-// deliveries that fail and are to be tried again in an hour.
-func (b *bench) waitingToRetry(ctx context.Context, before gauges) error {
-	s, err := b.open(ctx, 1, fails, &retry{Mode: "schedule", DelaysSeconds: []int{3600}})
-	if err != nil {
-		return err
-	}
-	s.unjudged = true
-	if _, err := s.flood(ctx, b.waiting); err != nil {
-		return err
-	}
-	if err := s.whilePosted(ctx, waitingQuiet, func() bool { return s.posts.Load() >= int64(b.waiting) }); err != nil {
-		return err
-	}
-	after, err := b.rested(ctx)
-	if err != nil {
-		return err
-	}
-	b.note("deliveries that wait", "", float64(s.posts.Load()))
-	b.note("memory before they wait", "MiB", before.RSS/mebibyte)
-	b.note("memory while they wait", "MiB", after.RSS/mebibyte)
-	b.compare("memory while they wait", "memory before they wait", atMost(1.1))
-	// The many events before have left room in the process, where more could hide.
-	b.detail("heap goal before they wait", "MiB", before.Heap/mebibyte)
-	b.detail("heap goal while they wait", "MiB", after.Heap/mebibyte)
-	b.note("goroutines that they add", "", after.Goroutines-before.Goroutines)
-	// A process keeps the latest workflows as they are, with a goroutine for each
-	// delivery in them that waits, here a batch's; the others are in Temporal alone.
-	b.want("goroutines that they add", atMost(worker.StickyWorkflows*batchEvents+100))
-	return s.forget(ctx)
-}
-
-// rested looks at the process once it has nothing to do: the median of some
-// looks.
+// rested looks at the process once it has nothing to do: the median of some looks,
+// and what it has in use without its garbage.
 func (b *bench) rested(ctx context.Context) (gauges, error) {
 	rest := restTime
 	if b.Quick {
@@ -119,18 +89,40 @@ func (b *bench) rested(ctx context.Context) (gauges, error) {
 	if err := pause(ctx, rest); err != nil {
 		return gauges{}, err
 	}
-	var rss, heap, goroutines []float64
+	var rss, goroutines []float64
 	for range 5 {
 		g, err := b.readGauges(ctx, b.server.API)
 		if err != nil {
 			return gauges{}, err
 		}
-		rss, heap, goroutines = append(rss, g.RSS), append(heap, g.Heap), append(goroutines, g.Goroutines)
+		rss, goroutines = append(rss, g.RSS), append(goroutines, g.Goroutines)
 		if err := pause(ctx, b.looks); err != nil {
 			return gauges{}, err
 		}
 	}
-	return gauges{RSS: spreadOf(rss).Median, Heap: spreadOf(heap).Median, Goroutines: spreadOf(goroutines).Median}, nil
+	inUse, err := b.collected(ctx) // last: its memory shrinks by that
+	return gauges{RSS: spreadOf(rss).Median, InUse: inUse, Goroutines: spreadOf(goroutines).Median}, err
+}
+
+// collected asks the process for its metrics, which makes garbage, until it has
+// collected that some times, and returns the least that it had in use.
+func (b *bench) collected(ctx context.Context) (float64, error) {
+	times := float64(collections)
+	if b.Quick {
+		times = 1
+	}
+	least, enough := math.Inf(1), math.Inf(1)
+	for began := time.Now(); time.Since(began) < collectTime; {
+		now, err := b.readGauges(ctx, b.server.API)
+		if err != nil {
+			return 0, err
+		}
+		least, enough = min(least, now.InUse), min(enough, now.Collected+times)
+		if now.Collected >= enough {
+			return least, nil
+		}
+	}
+	return 0, fmt.Errorf("the process did not collect its garbage within %v", collectTime)
 }
 
 // watched looks at the process while a load runs; the first sample is from

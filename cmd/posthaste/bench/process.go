@@ -1,11 +1,6 @@
 package bench
 
-import (
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
-)
+import "github.com/prometheus/procfs"
 
 // ticksPerSecond is the unit of /proc on every Linux that Go runs on.
 const ticksPerSecond = 100
@@ -20,55 +15,35 @@ type process struct {
 
 // processOf looks at another process; false where /proc does not tell.
 func processOf(pid int) (process, bool) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	proc, err := procfs.NewProc(pid)
 	if err != nil {
 		return process{}, false
 	}
-	return readProcess(string(text))
+	return processIn(proc)
 }
 
-// readProcess reads /proc/<pid>/stat. The name, in brackets, may hold anything.
-// The parent is 1 after it; user and system time are 12 and 13, those of the
-// children that have ended 14 and 15.
-func readProcess(stat string) (process, bool) {
-	opened, closed := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
-	if opened < 0 || closed < opened {
-		return process{}, false
-	}
-	fields := strings.Fields(stat[closed+1:])
-	if len(fields) < 15 {
-		return process{}, false
-	}
-	parent, err := strconv.Atoi(fields[1])
+// processIn looks at one that was there a moment ago.
+func processIn(proc procfs.Proc) (process, bool) {
+	stat, err := proc.Stat()
 	if err != nil {
 		return process{}, false
 	}
-	var ticks [4]float64
-	for i := range ticks {
-		if ticks[i], err = strconv.ParseFloat(fields[11+i], 64); err != nil {
-			return process{}, false
-		}
-	}
 	return process{
-		name: stat[opened+1 : closed], parent: parent,
-		cpu: (ticks[0] + ticks[1]) / ticksPerSecond, reaped: (ticks[2] + ticks[3]) / ticksPerSecond,
+		name: stat.Comm, parent: stat.PPID,
+		cpu: float64(stat.UTime+stat.STime) / ticksPerSecond, reaped: float64(stat.CUTime+stat.CSTime) / ticksPerSecond,
 	}, true
 }
 
 // processes are all of this machine, by id.
 func processes() map[int]process {
-	entries, err := os.ReadDir("/proc")
+	listed, err := procfs.AllProcs()
 	if err != nil {
 		return nil
 	}
-	all := map[int]process{}
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		if p, ok := processOf(pid); ok {
-			all[pid] = p
+	all := make(map[int]process, len(listed))
+	for _, proc := range listed {
+		if p, ok := processIn(proc); ok {
+			all[proc.PID] = p
 		}
 	}
 	return all

@@ -49,6 +49,20 @@ func (b *bench) report(leftOut []scenario) *Report {
 	}
 }
 
+// cutShort reports on a run that ended in a scenario, without that one; nil where it
+// was the first.
+func (b *bench) cutShort(name string, leftOut []scenario) *Report {
+	b.order = without(b.order, []string{name})
+	if len(b.order) == 0 {
+		return nil
+	}
+	b.rows = slices.DeleteFunc(b.rows, func(r *Row) bool { return r.Scenario == name })
+	report := b.report(leftOut)
+	report.NotChosen = nil
+	report.Notes = append(report.Notes, fmt.Sprintf("The run was cut short: %s and what comes after it are missing.", name))
+	return report
+}
+
 // notes say how the figures are to be read.
 func (b *bench) notes() []string {
 	var notes []string
@@ -119,11 +133,14 @@ func (r *Row) cells() []string {
 		}
 		cells[4] += " of " + r.Ratio.Of
 	}
-	if r.Reached != nil {
+	switch {
+	case r.Reached == nil:
+	case *r.Reached:
+		cells[6] = "yes"
+	case r.refusals() > 0:
+		cells[6] = fmt.Sprintf("no, %d events of it were refused", r.refusals())
+	default:
 		cells[6] = "no"
-		if *r.Reached {
-			cells[6] = "yes"
-		}
 	}
 	return cells
 }
@@ -166,8 +183,8 @@ func (r *Report) Markdown() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat("---|", len(head)))
 	for _, line := range r.lines() {
-		if line[6] == "no" {
-			line[6] = "**no**"
+		if why, no := strings.CutPrefix(line[6], "no"); no {
+			line[6] = "**no**" + why
 		}
 		fmt.Fprintf(&out, "| %s |\n", strings.Join(line, " | "))
 	}

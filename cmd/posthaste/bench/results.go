@@ -13,9 +13,22 @@ type Row struct {
 	Wanted  string `json:"wanted,omitempty"` // of the median, or of the ratio
 	Reached *bool  `json:"reached,omitempty"`
 	Detail  bool   `json:"detail,omitempty"` // too much for the table
+	// Refused counts the events of all rounds that were refused, where the figure is
+	// a rate or a latency: it is of the others alone.
+	Refused int64 `json:"refused,omitempty"`
 
 	bound   *bound
 	ofRatio bool // what the bound is about; else the median
+	base    *Row // what the row is compared with; nil = nothing
+}
+
+// refusals are the events that are missing in what the bound is about: without
+// them nothing is reached, since a server that refuses more has less to do.
+func (r *Row) refusals() int64 {
+	if r.ofRatio && r.base != nil {
+		return r.Refused + r.base.Refused
+	}
+	return r.Refused
 }
 
 // Ratio compares a figure with another of its scenario.
@@ -73,6 +86,13 @@ func (r *results) detail(figure, unit string, value float64) {
 	r.note(figure, unit, value).Detail = true
 }
 
+// noteLoad is note for a rate or a latency of the events of a load.
+func (r *results) noteLoad(figure, unit string, value float64, w window) *Row {
+	row := r.note(figure, unit, value)
+	row.Refused += w.refused()
+	return row
+}
+
 // want says what the median of a figure must reach.
 func (r *results) want(figure string, b *bound) {
 	if row := r.row(figure); row != nil {
@@ -89,6 +109,7 @@ func (r *results) compare(figure, of string, b *bound) {
 		return
 	}
 	if base != nil {
+		row.base = base
 		if ratio, ok := ratioOf(row.Rounds, base.Rounds); ok {
 			row.Ratio = &Ratio{Of: of, spread: ratio}
 		}
@@ -126,6 +147,7 @@ func (r *results) finish() {
 		}
 		reached := false
 		switch {
+		case row.refusals() > 0:
 		case !row.ofRatio:
 			reached = row.bound.holds(row.Median)
 		case row.Ratio != nil:

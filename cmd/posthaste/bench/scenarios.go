@@ -19,7 +19,7 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	{name: "strict", run: (*bench).strict, temporal: true},
+	{name: "strict", run: (*bench).strict, temporal: true, counts: true},
 	{name: "batch", run: (*bench).batch},
 	{name: "coalesced", run: (*bench).coalesced, own: true, counts: true},
 	{name: "fanout", run: (*bench).fanout},

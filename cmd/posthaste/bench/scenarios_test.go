@@ -28,6 +28,7 @@ type standIn struct {
 	keys     map[string]int // requests of each Idempotency-Key
 	busy     atomic.Int64   // so many requests are turned away first
 	broken   atomic.Bool    // events are refused for good
+	looks    atomic.Int64   // requests for metrics
 }
 
 type hook struct{ kind, url string }
@@ -58,7 +59,10 @@ func (a *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"data":{"id":"%d"}}`, a.made)
 		a.mu.Unlock()
 	case r.URL.Path == "/metrics":
+		// A third of the looks is right after a collection, when less is in use.
+		looks := a.looks.Add(1)
 		fmt.Fprintf(w, "process_resident_memory_bytes 1e+06\ngo_goroutines 9\nposthaste_lane_in_flight{} %d\n", a.posting.Load())
+		fmt.Fprintf(w, "go_memstats_heap_alloc_bytes %d\ngo_gc_duration_seconds_count %d\n", 5000+looks%3*1000, looks/3)
 	case a.broken.Load():
 		w.WriteHeader(http.StatusForbidden)
 	case a.busy.Add(-1) >= 0:
@@ -158,10 +162,13 @@ func TestScenariosMeasureWhatTheySay(t *testing.T) {
 			stage.Remote = nil
 			report, err := Run(t.Context(), quick(scenario), stage)
 			require.NoError(t, err)
-			rows := map[string]*Row{}
+			rows, refused := map[string]*Row{}, int64(0)
 			for _, row := range report.Rows {
 				require.Len(t, row.Rounds, 1, row.Figure)
-				rows[row.Figure] = row
+				rows[row.Figure], refused = row, refused+row.Refused
+			}
+			if scenario != "storm" && scenario != "memory" {
+				require.Positive(t, refused, "a rate or a latency tells what is not in it")
 			}
 			for _, figure := range figures {
 				require.Contains(t, rows, figure)
@@ -174,6 +181,10 @@ func TestScenariosMeasureWhatTheySay(t *testing.T) {
 			require.Zero(t, v.Duplicates)
 			if scenario == "storm" {
 				require.InDelta(t, 3, rows["each fails twice: attempts of a delivery"].Median, 1e-9, "what was refused is no delivery")
+			}
+			if scenario == "memory" {
+				require.InDelta(t, 5000.0/mebibyte, rows["in use before they wait"].Median, 1e-9, "without the garbage")
+				require.Zero(t, rows[eachWaits].Median)
 			}
 			requireKeys(t, a.keys, scenario == "coalesced")
 		})
@@ -206,4 +217,28 @@ func TestNothingIsLeftAtAPosthasteThatIsNotOurs(t *testing.T) {
 	_, err = Run(t.Context(), quick("batch"), a.stage())
 	require.NoError(t, err)
 	require.Empty(t, a.webhooks)
+}
+
+// What a load measures must not be what the one before it left, nor what has not
+// begun yet.
+func TestLoadsBeginWhereOthersEnded(t *testing.T) {
+	t.Parallel()
+	options := quick("hanging")
+	stage := newStandIn(t).stage()
+	receiver, err := startReceiver(t.Context(), options.Receiver)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, receiver.stop()) })
+	b := &bench{Options: options, sizes: options.sizes(), caller: newCaller(), receiver: receiver, server: stage.Remote}
+	s, err := b.open(t.Context(), 1, takes, nil)
+	require.NoError(t, err)
+
+	w, err := b.opened(t.Context(), "idle", openLoad{flow: s.flow, begin: s.single, perSecond: 50})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, s.now()-w.lastArrival(), int64(quickAftermath), "it comes to rest")
+
+	began := s.now()
+	w, err = b.besideTenth(t.Context(), s, passes)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, w.began-began, int64(b.buildUp), "what hangs would have piled up")
+	require.GreaterOrEqual(t, s.now()-w.lastArrival(), int64(quickAftermath))
 }

@@ -42,7 +42,8 @@ type Server struct {
 // gauges is what a process says of itself at a moment.
 type gauges struct {
 	RSS        float64 // bytes
-	Heap       float64 // bytes at which the collector runs again: by default twice what is in use
+	InUse      float64 // bytes of its heap, garbage included, and of its goroutines' stacks
+	Collected  float64 // times that it collected garbage
 	Goroutines float64
 	CPU        float64 // seconds, since it started
 	Posting    float64 // attempts under way
@@ -55,8 +56,10 @@ func (c *caller) readGauges(ctx context.Context, base string) (gauges, error) {
 		switch name {
 		case "process_resident_memory_bytes":
 			g.RSS = value
-		case "go_memstats_next_gc_bytes":
-			g.Heap = value
+		case "go_memstats_heap_alloc_bytes", "go_memstats_stack_inuse_bytes":
+			g.InUse += value
+		case "go_gc_duration_seconds_count":
+			g.Collected = value
 		case "go_goroutines":
 			g.Goroutines = value
 		case "process_cpu_seconds_total":

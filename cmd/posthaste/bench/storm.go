@@ -68,7 +68,7 @@ func (b *bench) flooded(ctx context.Context, prefix string, does behaviour) (tim
 	b.note(prefix+"attempts", "/s", float64(s.posts.Load())/last.Seconds())
 	b.note(prefix+"attempts of a delivery", "", float64(s.posts.Load())/float64(w.events()))
 	b.say("    %sall delivered after %.1f s", prefix, last.Seconds())
-	return last, nil
+	return last, b.rest(ctx)
 }
 
 // lastArrival is when the last delivery came.

@@ -92,6 +92,7 @@ func (s *stream) batch(ctx context.Context, first int64, count int) error {
 func (s *stream) flood(ctx context.Context, events int) (window, error) {
 	w := window{flow: s.flow, from: s.next.Load(), began: s.now()}
 	var taken atomic.Int64
+	p := newPatience(s.flow)
 	group, ctx := errgroup.WithContext(ctx)
 	for range floodCallers {
 		group.Go(func() error {
@@ -101,7 +102,7 @@ func (s *stream) flood(ctx context.Context, events int) (window, error) {
 				if count <= 0 {
 					return nil
 				}
-				if err := s.insist(ctx, count); err != nil {
+				if err := s.insist(ctx, count, p); err != nil {
 					return err
 				}
 			}
@@ -112,8 +113,8 @@ func (s *stream) flood(ctx context.Context, events int) (window, error) {
 	return w, err
 }
 
-// insist sends a batch, and others in its place while the API is busy.
-func (s *stream) insist(ctx context.Context, count int) error {
+// insist sends a batch, and others in its place while they are refused.
+func (s *stream) insist(ctx context.Context, count int, p *patience) error {
 	for {
 		first := s.begin(count, s.now(), nil)
 		err := s.batch(ctx, first, count)
@@ -121,7 +122,7 @@ func (s *stream) insist(ctx context.Context, count int) error {
 			s.accept(first, count, s.now())
 			return nil
 		}
-		if !isBusy(err) {
+		if err := p.bears(err); err != nil {
 			return err
 		}
 		if err := pause(ctx, refusedPause); err != nil {
@@ -178,7 +179,7 @@ func (b *bench) release(ctx context.Context, s *stream) error {
 			return err
 		}
 		if now.Posting <= drainedTo {
-			return nil
+			return b.rest(ctx)
 		}
 		if err := pause(ctx, drainEvery); err != nil {
 			return err

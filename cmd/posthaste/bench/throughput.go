@@ -104,7 +104,7 @@ func (b *bench) closed(ctx context.Context, figure string, load closedLoad) erro
 	if err != nil {
 		return err
 	}
-	b.note(figure, "/s", w.perSecond())
+	b.noteLoad(figure, "/s", w.perSecond(), w)
 	b.noteLatencies(figure+": ", w)
 	for _, c := range costs {
 		b.note(figure+": "+c.what, c.unit, c.each).Detail = c.detail
@@ -119,8 +119,11 @@ func (b *bench) noteLatencies(prefix string, w window) {
 	if len(took) == 0 {
 		return
 	}
-	b.note(prefix+"p50", "ms", milliseconds(percentile(took, 0.5)))
-	b.detail(prefix+"p95", "ms", milliseconds(percentile(took, 0.95)))
-	b.note(prefix+"p99", "ms", milliseconds(percentile(took, 0.99)))
-	b.detail(prefix+"max", "ms", milliseconds(percentile(took, 1)))
+	for _, p := range []struct {
+		name   string
+		part   float64
+		detail bool
+	}{{"p50", 0.5, false}, {"p95", 0.95, true}, {"p99", 0.99, false}, {"max", 1, true}} {
+		b.noteLoad(prefix+p.name, "ms", milliseconds(percentile(took, p.part)), w).Detail = p.detail
+	}
 }

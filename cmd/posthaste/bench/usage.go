@@ -29,14 +29,18 @@ type usage struct {
 	writes writes
 }
 
+// rest lets everything come to rest.
+func (b *bench) rest(ctx context.Context) error {
+	if b.Quick && !b.counts {
+		return pause(ctx, quickAftermath)
+	}
+	return pause(ctx, aftermath)
+}
+
 // usage looks once everything has come to rest: what a load leaves to be done
 // after its last delivery is part of its cost.
 func (b *bench) usage(ctx context.Context) (usage, error) {
-	wait := aftermath
-	if b.Quick && !b.counts {
-		wait = quickAftermath
-	}
-	if err := pause(ctx, wait); err != nil {
+	if err := b.rest(ctx); err != nil {
 		return usage{}, err
 	}
 	u := usage{cpu: map[string]float64{itself: ownCPU()}}

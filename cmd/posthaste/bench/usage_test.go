@@ -60,13 +60,16 @@ func TestGaugesAreAddedUp(t *testing.T) {
 	t.Parallel()
 	g, err := newCaller().readGauges(t.Context(), serves(t, http.StatusOK, `process_resident_memory_bytes 1.5e+07
 go_goroutines 42
-go_memstats_next_gc_bytes 8e+06
+go_memstats_heap_alloc_bytes 8e+06
+go_memstats_stack_inuse_bytes 1e+06
+go_gc_duration_seconds{quantile="0"} 5e-05
+go_gc_duration_seconds_count 12
 process_cpu_seconds_total 1.25
 posthaste_lane_in_flight{lane="fast"} 3
 posthaste_lane_in_flight{lane="durable"} 4
 `))
 	require.NoError(t, err)
-	require.Equal(t, gauges{RSS: 15e6, Heap: 8e6, Goroutines: 42, CPU: 1.25, Posting: 7}, g)
+	require.Equal(t, gauges{RSS: 15e6, InUse: 9e6, Collected: 12, Goroutines: 42, CPU: 1.25, Posting: 7}, g)
 }
 
 // A process that used nothing has a figure too: without it, its rounds would not

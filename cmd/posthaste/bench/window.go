@@ -24,6 +24,10 @@ func (w window) events() int64 {
 	return accepted
 }
 
+// refused is how many were not accepted, the warming up included: a figure of the
+// others alone would look too well.
+func (w window) refused() int64 { return w.to - w.from - w.events() }
+
 // perSecond is how many deliveries came in a second.
 func (w window) perSecond() float64 {
 	came := 0
