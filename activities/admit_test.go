@@ -165,7 +165,7 @@ func TestATaskThatComesLateIsLeftToTheDurableLane(t *testing.T) {
 		Deliveries: []activities.DeliveryRef{{EventID: p.EventID, DeliveryID: p.DeliveryID}},
 	}
 	send := func() int {
-		value, err := b.env.ExecuteActivity(a.Deliver, input)
+		value, err := b.run(a.Deliver, input)
 		require.NoError(t, err)
 		var result activities.DeliverResult
 		require.NoError(t, value.Get(&result))

@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -13,8 +14,10 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"posthaste/activities"
 	"posthaste/errs"
@@ -29,7 +32,8 @@ import (
 type bench struct {
 	t       *testing.T
 	store   *models.Store
-	env     *testsuite.TestActivityEnvironment
+	effects *activities.Activities
+	stops   context.Context // ends as the worker does
 	url     string
 	arrived atomic.Int64
 	meter   tally
@@ -40,7 +44,7 @@ var a *activities.Activities
 
 func newBench(t *testing.T, answer http.HandlerFunc, change ...func(*activities.Deps)) *bench {
 	t.Helper()
-	b := &bench{t: t, store: modelstest.Open(t, modelstest.SQLite)}
+	b := &bench{t: t, stops: t.Context(), store: modelstest.Open(t, modelstest.SQLite)}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.arrived.Add(1)
 		answer(w, r)
@@ -65,11 +69,19 @@ func (b *bench) work(change ...func(*activities.Deps)) {
 	for _, c := range change {
 		c(&deps)
 	}
-	effects, err := activities.New(deps)
+	b.effects, err = activities.New(deps)
 	require.NoError(b.t, err)
+}
+
+// run has the worker run one activity. Each has an environment of its own: the SDK's
+// keeps its activities in a map that two of them at once would both write.
+func (b *bench) run(activity, input any) (converter.EncodedValue, error) {
+	b.t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	b.env = suite.NewTestActivityEnvironment()
-	b.env.RegisterActivity(effects)
+	env := suite.NewTestActivityEnvironment()
+	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: b.stops})
+	env.RegisterActivity(b.effects)
+	return env.ExecuteActivity(activity, input)
 }
 
 func answers(status int) http.HandlerFunc {
@@ -106,7 +118,7 @@ func (b *bench) resolve(change ...func(*activities.Event)) activities.Resolved {
 	for _, c := range change {
 		c(&event)
 	}
-	value, err := b.env.ExecuteActivity(a.ResolveSubscriptions, activities.ResolveInput{Events: []activities.Event{event}})
+	value, err := b.run(a.ResolveSubscriptions, activities.ResolveInput{Events: []activities.Event{event}})
 	require.NoError(b.t, err)
 	var result activities.ResolveResult
 	require.NoError(b.t, value.Get(&result))
@@ -124,7 +136,7 @@ func (b *bench) one() activities.Planned {
 
 func (b *bench) deliver(p activities.Planned, lane activities.Lane, now bool) (activities.Attempted, error) {
 	b.t.Helper()
-	value, err := b.env.ExecuteActivity(a.Deliver, activities.DeliverInput{
+	value, err := b.run(a.Deliver, activities.DeliverInput{
 		Tenant: "acme", Lane: lane, Now: now,
 		Deliveries: []activities.DeliveryRef{{EventID: p.EventID, DeliveryID: p.DeliveryID}},
 	})
@@ -379,7 +391,7 @@ func TestWhatThisProcessDoesNotKnowYetWaits(t *testing.T) {
 		{ID: uuid.NewString(), Tenant: "acme", Provider: "nobody", Type: "x"},
 		{ID: uuid.NewString(), Tenant: "acme", Provider: "akol", Type: "call.invented"},
 	} {
-		_, err := b.env.ExecuteActivity(a.ResolveSubscriptions, activities.ResolveInput{Events: []activities.Event{event}})
+		_, err := b.run(a.ResolveSubscriptions, activities.ResolveInput{Events: []activities.Event{event}})
 		require.False(t, application(t, err).NonRetryable(), "a process that knows it will come: %v", err)
 	}
 	b.webhook(once, func(w *models.Webhook) { w.Provider = "akol" })
@@ -396,7 +408,7 @@ func TestADeliveredOneStaysSoWhenSendingItAgainIsCancelled(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.store.Reopen(t.Context(), "acme", p.DeliveryID, "resend/1")
 	require.NoError(t, err)
-	_, err = b.env.ExecuteActivity(a.CancelDeliveries, activities.CancelInput{Tenant: "acme", DeliveryIDs: []string{p.DeliveryID}})
+	_, err = b.run(a.CancelDeliveries, activities.CancelInput{Tenant: "acme", DeliveryIDs: []string{p.DeliveryID}})
 	require.NoError(t, err)
 	for _, lane := range []activities.Lane{activities.LaneFast, activities.LaneDurable} { // an attempt that comes too late
 		attempted, err := b.deliver(p, lane, true)

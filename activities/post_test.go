@@ -71,7 +71,7 @@ func TestAPanicIsTheTroubleOfOneDelivery(t *testing.T) {
 	bad, good := b.one(), b.one()
 	log.event = bad.EventID
 	b.work(func(d *activities.Deps) { d.Logger = slog.New(log) })
-	value, err := b.env.ExecuteActivity(a.Deliver, activities.DeliverInput{
+	value, err := b.run(a.Deliver, activities.DeliverInput{
 		Tenant: "acme", Lane: activities.LaneFast,
 		Deliveries: []activities.DeliveryRef{{EventID: bad.EventID, DeliveryID: bad.DeliveryID}, {EventID: good.EventID, DeliveryID: good.DeliveryID}},
 	})

@@ -36,7 +36,7 @@ func orders(count int) []activities.Event {
 
 func (b *bench) resolveAll(in activities.ResolveInput) (activities.ResolveResult, error) {
 	b.t.Helper()
-	value, err := b.env.ExecuteActivity(a.ResolveSubscriptions, in)
+	value, err := b.run(a.ResolveSubscriptions, in)
 	if err != nil {
 		return activities.ResolveResult{}, err
 	}

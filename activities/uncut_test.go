@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/worker"
 
 	"posthaste/activities"
 	"posthaste/models"
@@ -23,8 +22,8 @@ func TestAPostIsNotCutWhenItsActivityIsCancelled(t *testing.T) {
 	})
 	b.webhook(once)
 	p := b.one()
-	ctx, cancel := context.WithCancel(t.Context())
-	b.env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx})
+	var cancel context.CancelFunc
+	b.stops, cancel = context.WithCancel(b.stops)
 	done := make(chan error, 1)
 	go func() { _, err := b.deliver(p, activities.LaneDurable, false); done <- err }()
 	<-inside
