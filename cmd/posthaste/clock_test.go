@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,14 +22,18 @@ func TestAWrongClockIsShownAndLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMetrics(nil, func() models.RecorderStats { return models.RecorderStats{} })
 		var lines strings.Builder
-		var ahead time.Duration
-		var failure error
-		asked := 0
+		type answer struct {
+			ahead   time.Duration
+			failure error
+		}
+		var database atomic.Pointer[answer]
+		var asked atomic.Int32
 		watch := &clockWatch{metrics: m, logger: slog.New(slog.NewTextHandler(&lines, nil)), compare: func(ctx context.Context) (time.Duration, error) {
 			_, bounded := ctx.Deadline()
 			require.True(t, bounded)
-			asked++
-			return ahead, failure
+			asked.Add(1)
+			said := database.Load()
+			return said.ahead, said.failure
 		}}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -47,13 +52,13 @@ func TestAWrongClockIsShownAndLoggedOnce(t *testing.T) {
 			{time.Millisecond, nil, "0.001", 1, 1},
 			{-6 * time.Second, nil, "-6", 2, 1},
 		} {
-			ahead, failure = step.ahead, step.failure
+			database.Store(&answer{step.ahead, step.failure})
 			<-time.After(clockEvery)
 			synctest.Wait()
-			if before := asked; failure != nil {
+			if before := asked.Load(); step.failure != nil {
 				<-time.After(2 * clockAgain)
 				synctest.Wait()
-				require.Equal(t, before+2, asked)
+				require.Equal(t, before+2, asked.Load())
 			}
 			require.Contains(t, scrapeHandler(t, m.handler(slog.New(slog.DiscardHandler))), "posthaste_clock_skew "+step.shown)
 			require.Equal(t, step.wrong, strings.Count(lines.String(), "is wrong"), lines.String())
