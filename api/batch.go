@@ -38,8 +38,8 @@ type batchResult struct {
 
 // createBatch takes many events: one result for each, in order. A bad one is
 // refused alone, and so are those over the tenant's limit, which are the last
-// ones. With an Idempotency-Key, each event's key is made of it and the event's
-// place.
+// ones. An event may have a key of its own. With an Idempotency-Key, the key of
+// each other event is made of it and the event's place.
 func (h *events) createBatch(c *gin.Context) error {
 	body, err := readBody(c, bodyRule{maxBytes: maxBatchBytes, around: maxBatchDepth - maxDepth})
 	if err != nil {
@@ -64,6 +64,7 @@ func (h *events) createBatch(c *gin.Context) error {
 	for i, member := range members[:admitted] {
 		b.members[i].event, b.members[i].err = h.readMember(member, tenantOf(c), keyOfMember(key, i))
 	}
+	b.pair()
 	h.acceptBatch(c.Request.Context(), &b)
 	return b.answer(c)
 }
@@ -84,14 +85,15 @@ type batchMember struct {
 	event  webhook.Event
 	answer acceptedBody
 	err    error
-	told   bool // what became of it is known
+	told   bool         // what became of it is known
+	first  *batchMember // the event before it that has the same key, if there is one
 }
 
 // open returns the places of the events of which it is not known yet what becomes
-// of them, and the events.
+// of them, and the events, each once.
 func (b *batch) open() (places []int, events []webhook.Event) {
 	for i := range b.members {
-		if m := &b.members[i]; m.err == nil && !m.told {
+		if m := &b.members[i]; m.err == nil && !m.told && m.first == nil {
 			places, events = append(places, i), append(events, m.event)
 		}
 	}
@@ -102,16 +104,46 @@ func (m *batchMember) tell(answer acceptedBody, err error) {
 	m.answer, m.err, m.told = answer, err, true
 }
 
+// pair finds the events whose key an event before them has: they are that one, or
+// refused for what they hold.
+func (b *batch) pair() {
+	first := map[string]*batchMember{}
+	for i := range b.members {
+		m := &b.members[i]
+		if m.err != nil || m.event.BodyHash == "" {
+			continue
+		}
+		switch m.first = first[m.event.ID]; {
+		case m.first == nil:
+			first[m.event.ID] = m
+		case m.first.event.BodyHash != m.event.BodyHash:
+			m.err = reused()
+		}
+	}
+}
+
+// tellPairs tells the second of a pair what became of the first.
+func (b *batch) tellPairs() {
+	for i := range b.members {
+		if m := &b.members[i]; m.first != nil && m.err == nil {
+			m.tell(m.first.answer, m.first.err)
+			m.answer.Duplicate = true
+		}
+	}
+}
+
 // acceptBatch hands the events that are good to Temporal, unless they are there
 // already.
 func (h *events) acceptBatch(ctx context.Context, b *batch) {
+	defer b.tellPairs()
 	places, events := b.open()
 	earlier, err := h.earlier(ctx, events)
 	for _, i := range places {
-		if err != nil {
-			b.members[i].tell(acceptedBody{}, err)
-		} else if before, ok := earlier[b.members[i].event.ID]; ok {
-			b.members[i].tell(repeated(b.members[i].event, before))
+		m := &b.members[i]
+		if before, ok := earlier[m.event.ID]; ok {
+			m.tell(repeated(m.event, before))
+		} else if err != nil && m.event.BodyHash != "" {
+			m.tell(acceptedBody{}, err)
 		}
 	}
 	places, events = b.open()
@@ -134,7 +166,7 @@ func readBatch(body *object) []json.RawMessage {
 }
 
 // readMember makes an event of one member of a batch, or says what is wrong with
-// it.
+// it. The key is for an event that has none of its own.
 func (h *events) readMember(text json.RawMessage, tenant, key string) (webhook.Event, error) {
 	if int64(len(text)) > h.maxBytes {
 		return webhook.Event{}, &http.MaxBytesError{Limit: h.maxBytes}
@@ -145,6 +177,9 @@ func (h *events) readMember(text json.RawMessage, tenant, key string) (webhook.E
 	body := parseObject(text, "", map[string]string{})
 	if body == nil {
 		return webhook.Event{}, errs.New(errs.Invalid, "An event must be a JSON object")
+	}
+	if own := ownKey(body); own != "" {
+		key = own
 	}
 	return h.read(body, tenant, key)
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/webhook"
 	"posthaste/webhook/payload"
@@ -54,6 +53,7 @@ func (h *events) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	body.refuse("belongs into the header "+headerIdempotencyKey, memberIdempotencyKey)
 	event, err := h.read(body, tenantOf(c), key)
 	if err != nil {
 		return err
@@ -83,15 +83,16 @@ func (h *events) accept(ctx context.Context, event webhook.Event) (acceptedBody,
 }
 
 // earlier returns those of the events that were accepted before. Events with
-// keys are looked up first, all or none have one: the ledger remembers longer
-// than Temporal does.
+// keys are looked up first: the ledger remembers longer than Temporal does.
 func (h *events) earlier(ctx context.Context, events []webhook.Event) (map[string]models.Event, error) {
-	if len(events) == 0 || events[0].BodyHash == "" {
-		return nil, nil
-	}
-	ids := make([]string, len(events))
+	var ids []string
 	for i := range events {
-		ids[i] = events[i].ID
+		if events[i].BodyHash != "" {
+			ids = append(ids, events[i].ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
 	}
 	return h.known.events(ctx, events[0].Tenant, ids)
 }
@@ -99,7 +100,7 @@ func (h *events) earlier(ctx context.Context, events []webhook.Event) (map[strin
 // repeated answers for an event whose key was used before.
 func repeated(event webhook.Event, before models.Event) (acceptedBody, error) {
 	if before.BodyHash != event.BodyHash {
-		return acceptedBody{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
+		return acceptedBody{}, reused()
 	}
 	return acceptedBody{ID: event.ID, Status: statusAccepted, Duplicate: true}, nil
 }

@@ -14,7 +14,17 @@ import (
 	"github.com/google/uuid"
 )
 
-const headerIdempotencyKey = "Idempotency-Key"
+// A key comes in the header, or with an event of a batch as its member.
+const (
+	headerIdempotencyKey = "Idempotency-Key"
+	memberIdempotencyKey = "idempotencyKey"
+)
+
+// maxKeyChars bounds a key, and wantKey says what one is.
+const (
+	maxKeyChars = 255
+	wantKey     = "must be one value of 1 to 255 visible ASCII characters"
+)
 
 // keyNamespace makes event ids out of idempotency keys. It must never change:
 // a key sent again after an upgrade has to meet the same id.
@@ -26,15 +36,33 @@ func idempotencyKey(header http.Header) (string, error) {
 	if len(keys) == 0 {
 		return "", nil
 	}
-	key := keys[0]
-	visible := len(key) >= 1 && len(key) <= 255
-	for i := range len(key) {
-		visible = visible && key[i] > ' ' && key[i] < 0x7f
+	if len(keys) > 1 || !isKey(keys[0]) {
+		return "", errs.InvalidField(headerIdempotencyKey, wantKey)
 	}
-	if len(keys) > 1 || !visible {
-		return "", errs.InvalidField(headerIdempotencyKey, "must be one value of 1 to 255 visible ASCII characters")
+	return keys[0], nil
+}
+
+func isKey(text string) bool {
+	visible := len(text) >= 1 && len(text) <= maxKeyChars
+	for i := range len(text) {
+		visible = visible && text[i] > ' ' && text[i] < 0x7f
 	}
-	return key, nil
+	return visible
+}
+
+// ownKey returns the key that an event of a batch has itself; "" when it has none.
+// It stands for what the same key in the header of an event sent alone stands for.
+func ownKey(body *object) string {
+	var key string
+	if read(body, memberIdempotencyKey, wantKey, &key) && body.has(memberIdempotencyKey) && !isKey(key) {
+		body.fault(memberIdempotencyKey, wantKey)
+	}
+	return key
+}
+
+// reused refuses a key that stands for an event with another content.
+func reused() error {
+	return errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
 }
 
 // identified gives the event its id: a new one, or the one that its key stands

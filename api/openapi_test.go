@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -230,6 +231,23 @@ func TestSpecificationNamesEveryCode(t *testing.T) {
 	described := readContract(t).document.Components.Schemas["Error"].Value.Properties["code"].Value.Enum
 	require.ElementsMatch(t, codes, described)
 	require.False(t, bytes.Contains(specification, []byte("\t")), "YAML is indented with spaces")
+}
+
+// TestAnEventOfABatchIsDescribedAsOneSentAlone but for its key, which a closed schema
+// cannot add to another.
+func TestAnEventOfABatchIsDescribedAsOneSentAlone(t *testing.T) {
+	t.Parallel()
+	schemas := readContract(t).document.Components.Schemas
+	alone, member := schemas["EventCreate"].Value, *schemas["BatchEvent"].Value
+	require.Contains(t, member.Properties, memberIdempotencyKey)
+	member.Properties = maps.Clone(member.Properties)
+	delete(member.Properties, memberIdempotencyKey)
+	described, err := json.Marshal(alone.Properties)
+	require.NoError(t, err)
+	again, err := json.Marshal(member.Properties)
+	require.NoError(t, err)
+	require.JSONEq(t, string(described), string(again))
+	require.Equal(t, alone.Required, member.Required)
 }
 
 // replaceID puts something in the place of a path's id.

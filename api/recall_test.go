@@ -8,6 +8,7 @@ import (
 
 	"posthaste/errs"
 	"posthaste/models"
+	"posthaste/webhook"
 
 	"github.com/stretchr/testify/require"
 )
@@ -65,4 +66,20 @@ func TestRecallDoesNotBlameTheLedgerForCallersThatLeave(t *testing.T) {
 	store.away = false
 	_, err := known.events(t.Context(), "acme", []string{"e1"})
 	require.NoError(t, err)
+}
+
+// TestOnlyEventsWithKeysNeedTheLedger: those beside them in a batch are taken.
+func TestOnlyEventsWithKeysNeedTheLedger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		starter := &fakeStarter{}
+		h := &events{known: newRecall(&awayStore{away: true}), starter: starter, meter: &tally{}}
+		b := batch{members: []batchMember{
+			{event: webhook.Event{Tenant: "acme", ID: "e1"}}, {event: webhook.Event{Tenant: "acme", ID: "e2", BodyHash: "hash"}},
+		}}
+		h.acceptBatch(t.Context(), &b)
+		require.NoError(t, b.members[0].err)
+		require.True(t, errs.Is(b.members[1].err, errs.Unavailable))
+		require.Len(t, starter.events, 1)
+	})
 }

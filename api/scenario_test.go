@@ -378,7 +378,7 @@ func TestScenarios(t *testing.T) {
 func scenarios() []scenario {
 	return slices.Concat(
 		eventTypeScenarios(), webhookScenarios(), webhookRefusals(), updateScenarios(), secretScenarios(),
-		sampleScenarios(), historyScenarios(), statsScenarios(), auditScenarios(), rateScenarios(), eventScenarios(), eventRefusals(), batchScenarios(),
+		sampleScenarios(), historyScenarios(), statsScenarios(), auditScenarios(), rateScenarios(), eventScenarios(), eventRefusals(), batchScenarios(), batchKeyScenarios(),
 		readingScenarios(), deliveryScenarios(), waitingScenarios(), replayScenarios(), serviceScenarios(), swaggerScenarios(), tenantScenarios(),
 		apiKeyScenarios(), adminScenarios(), codecScenarios(), inactiveScenarios(), limitScenarios(),
 	)

@@ -47,6 +47,7 @@ func TestNothingWaitsWhenNothingIsUnderWay(t *testing.T) {
 			require.NoError(t, c.add(t.Context(), order(fmt.Sprint(i))))
 		}
 		require.Equal(t, [][]string{{"0"}, {"1"}, {"2"}}, s.sets)
+		synctest.Wait() // a start tells its callers first
 		require.Empty(t, c.tenants, "an idle tenant takes no memory")
 	})
 }
@@ -71,6 +72,7 @@ func TestArrivalsShareTheNextStart(t *testing.T) {
 		addAll(t, c, order("1"), order("2"), order("3"), order("4"), order("5")).Wait()
 		require.Equal(t, [][]string{{"1"}, {"2", "3", "4"}, {"5"}}, s.sets, "a full set does not wait")
 		require.Equal(t, 2*time.Second, time.Since(began))
+		synctest.Wait() // a start tells its callers first
 		require.Empty(t, c.tenants)
 	})
 }
@@ -113,6 +115,7 @@ func TestAFailedStartIsEveryCallersError(t *testing.T) {
 			synctest.Wait()
 		}
 		group.Wait()
+		synctest.Wait() // a start tells its callers first
 		require.Empty(t, c.tenants)
 	})
 }

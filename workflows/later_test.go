@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 // one delivery, and some are not known to any process until their time has come.
 type rollOut struct {
 	*story
-	mu      sync.Mutex
 	known   map[string]time.Duration // since the beginning; others always are
 	pages   map[string]int           // events with pages of one delivery each
 	steps   []activities.ResolveInput
@@ -32,8 +30,6 @@ func newRollOut(t *testing.T, known map[string]time.Duration) *rollOut {
 	r := &rollOut{story: newStory(t), known: known, arrived: map[string]time.Duration{}}
 	began := r.Now()
 	r.resolve = func(in activities.ResolveInput) (activities.ResolveResult, error) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
 		var result activities.ResolveResult
 		first := 24 * time.Hour
 		for _, event := range in.Events {
@@ -57,8 +53,6 @@ func newRollOut(t *testing.T, known map[string]time.Duration) *rollOut {
 		return activities.PageResult{Deliveries: []activities.Planned{pending(in.After, activities.LaneDurable)}}, nil
 	}
 	r.deliver = func(in activities.DeliverInput) (activities.DeliverResult, error) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
 		for _, ref := range in.Deliveries {
 			r.arrived[ref.DeliveryID] = r.Now().Sub(began)
 		}
@@ -156,8 +150,8 @@ func TestACancelledRunSettlesWhatIsPlannedLater(t *testing.T) {
 	s.RegisterDelayedCallback(s.CancelWorkflow, time.Minute)
 	var early []string // given up while the later ones wait
 	s.RegisterDelayedCallback(func() {
-		s.story.mu.Lock()
-		defer s.story.mu.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		early = slices.Clone(s.cancelled)
 	}, 2*time.Minute)
 	s.begin("e1", "e2", "e3", "e4")

@@ -3,7 +3,6 @@ package workflows
 import (
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -39,12 +38,9 @@ func TestPagesBeginInWaves(t *testing.T) {
 	const pages = 3*pagesAtOnce + 2
 	s := fanOut(t, pages)
 	began := s.Now()
-	var mu sync.Mutex
 	var first []time.Duration // when each page made its first attempt
 	tried := map[string]bool{}
 	s.deliver = func(in activities.DeliverInput) (activities.DeliverResult, error) {
-		mu.Lock()
-		defer mu.Unlock()
 		if id := in.Deliveries[0].DeliveryID; !tried[id] {
 			tried[id] = true
 			first = append(first, s.Now().Sub(began))

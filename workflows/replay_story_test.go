@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +23,6 @@ type replayStory struct {
 	stop  string // what reopening says from stopAt deliveries on
 	after int
 
-	mu       sync.Mutex
 	reopened []string
 	at       []time.Time // of each chunk
 	ends     []activities.EndReplayInput
@@ -141,8 +139,6 @@ func TestReplayGoesOnWhileDeliveriesWait(t *testing.T) {
 		if in.Lane == activities.LaneFast {
 			return ends(models.StateRetrying)(in)
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
 		id := in.Deliveries[0].DeliveryID
 		if tries[id]++; tries[id] < 3 {
 			return activities.DeliverResult{}, waits(time.Hour)

@@ -107,14 +107,15 @@ func (s *Starter) repeatedShare(ctx context.Context, id string, events []activit
 	case hash != sharedHash(events):
 		return Accepted{}, &errs.Error{
 			Code: errs.Unavailable, RetryAfter: s.outage.retryAfter(),
-			Message: "An earlier batch with this Idempotency-Key is still on its way to the ledger; try again shortly",
+			Message: "An earlier batch with this key is still on its way to the ledger; try again shortly",
 		}
 	}
 	return Accepted{Duplicate: true}, nil
 }
 
 // sharedHash tells a repeated batch from another: it covers which events there
-// are, and what each holds. Events without keys have none: their ids are new.
+// are, and what each holds. There is none where the first has no key: its id is
+// new, and the workflow's with it.
 func sharedHash(events []activities.Event) string {
 	if events[0].BodyHash == "" {
 		return ""

@@ -19,7 +19,8 @@ import (
 )
 
 // story is a workflow run with time skipping. The ledger and the receivers are
-// functions; activities have tests of their own.
+// functions; activities have tests of their own. The SDK runs activities side by
+// side, the story one function at a time: what a test notes in them needs no lock.
 type story struct {
 	*testsuite.TestWorkflowEnvironment
 	t *testing.T
@@ -44,15 +45,21 @@ func newStory(t *testing.T) *story {
 	s.RegisterWorkflow(ResendDelivery)
 	s.OnActivity(a.ResolveSubscriptions, mock.Anything, mock.Anything).Return(
 		func(_ context.Context, in activities.ResolveInput) (activities.ResolveResult, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			return s.resolve(in)
 		}).Maybe()
 	s.OnActivity(a.ReadPage, mock.Anything, mock.Anything).Return(
-		func(_ context.Context, in activities.PageInput) (activities.PageResult, error) { return s.page(in) }).Maybe()
+		func(_ context.Context, in activities.PageInput) (activities.PageResult, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.page(in)
+		}).Maybe()
 	s.OnActivity(a.Deliver, mock.Anything, mock.Anything).Return(
 		func(_ context.Context, in activities.DeliverInput) (activities.DeliverResult, error) {
 			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.attempts = append(s.attempts, in)
-			s.mu.Unlock()
 			return s.deliver(in)
 		}).Maybe()
 	s.OnActivity(a.CancelDeliveries, mock.Anything, mock.Anything).Return(
