@@ -1,7 +1,6 @@
 package activities_test
 
 import (
-	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -33,7 +32,7 @@ type bench struct {
 	t       *testing.T
 	store   *models.Store
 	effects *activities.Activities
-	stops   context.Context // ends as the worker does
+	options worker.Options
 	url     string
 	arrived atomic.Int64
 	meter   tally
@@ -44,7 +43,7 @@ var a *activities.Activities
 
 func newBench(t *testing.T, answer http.HandlerFunc, change ...func(*activities.Deps)) *bench {
 	t.Helper()
-	b := &bench{t: t, stops: t.Context(), store: modelstest.Open(t, modelstest.SQLite)}
+	b := &bench{t: t, store: modelstest.Open(t, modelstest.SQLite)}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.arrived.Add(1)
 		answer(w, r)
@@ -79,7 +78,7 @@ func (b *bench) run(activity, input any) (converter.EncodedValue, error) {
 	b.t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: b.stops})
+	env.SetWorkerOptions(b.options)
 	env.RegisterActivity(b.effects)
 	return env.ExecuteActivity(activity, input)
 }

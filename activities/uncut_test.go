@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/worker"
 
 	"posthaste/activities"
 	"posthaste/models"
@@ -22,8 +23,8 @@ func TestAPostIsNotCutWhenItsActivityIsCancelled(t *testing.T) {
 	})
 	b.webhook(once)
 	p := b.one()
-	var cancel context.CancelFunc
-	b.stops, cancel = context.WithCancel(b.stops)
+	ctx, cancel := context.WithCancel(t.Context())
+	b.options = worker.Options{BackgroundActivityContext: ctx}
 	done := make(chan error, 1)
 	go func() { _, err := b.deliver(p, activities.LaneDurable, false); done <- err }()
 	<-inside
