@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -367,7 +368,8 @@ func TestAtMostOnceIsNeverPostedTwice(t *testing.T) {
 
 func TestSecondRunOfAnEventIsADuplicate(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, answers(204))
+	var log strings.Builder
+	b := newBench(t, answers(204), func(d *activities.Deps) { d.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	b.webhook(once)
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	row := models.Event{
@@ -378,9 +380,14 @@ func TestSecondRunOfAnEventIsADuplicate(t *testing.T) {
 		Events: []models.Event{row}, Match: func(models.Event, []models.Webhook) []models.Match { return nil },
 	})
 	require.NoError(t, err)
-	resolved := b.resolve(func(e *activities.Event) { e.ID = row.ID })
-	require.True(t, resolved.Duplicate)
-	require.Empty(t, resolved.Deliveries)
+	for _, hash := range []string{"", "that of another content"} {
+		require.Empty(t, log.String())
+		resolved := b.resolve(func(e *activities.Event) { e.ID, e.BodyHash = row.ID, hash })
+		require.True(t, resolved.Duplicate)
+		require.Empty(t, resolved.Deliveries)
+	}
+	require.Contains(t, log.String(), "level=WARN")
+	require.Contains(t, log.String(), "event="+row.ID)
 }
 
 func TestWhatThisProcessDoesNotKnowYetWaits(t *testing.T) {

@@ -30,6 +30,10 @@ func (a *Activities) ResolveSubscriptions(ctx context.Context, in ResolveInput) 
 	result := ResolveResult{Events: make([]Resolved, 0, len(resolved)), Later: known.later}
 	left := RunSize - in.Handled // what this run still handles itself
 	for _, event := range resolved {
+		if event.Reused {
+			a.logger.WarnContext(ctx, "event not delivered: its Idempotency-Key stands for another one, which came at the same time",
+				"tenant", in.Events[0].Tenant, "event", event.EventID)
+		}
 		planned := plan(event, left)
 		turns.give(event.Deliveries, planned.Deliveries)
 		left -= len(planned.Deliveries)

@@ -64,7 +64,6 @@ func (h *events) createBatch(c *gin.Context) error {
 	for i, member := range members[:admitted] {
 		b.members[i].event, b.members[i].err = h.readMember(member, tenantOf(c), keyOfMember(key, i))
 	}
-	b.pair()
 	h.acceptBatch(c.Request.Context(), &b)
 	return b.answer(c)
 }
@@ -104,30 +103,28 @@ func (m *batchMember) tell(answer acceptedBody, err error) {
 	m.answer, m.err, m.told = answer, err, true
 }
 
-// pair finds the events whose key an event before them has: they are that one, or
-// refused for what they hold.
+// pair finds the events that are not told yet and have the key of one before them.
 func (b *batch) pair() {
 	first := map[string]*batchMember{}
 	for i := range b.members {
 		m := &b.members[i]
-		if m.err != nil || m.event.BodyHash == "" {
+		if m.err != nil || m.told || m.event.BodyHash == "" {
 			continue
 		}
-		switch m.first = first[m.event.ID]; {
-		case m.first == nil:
+		if m.first = first[m.event.ID]; m.first == nil {
 			first[m.event.ID] = m
-		case m.first.event.BodyHash != m.event.BodyHash:
-			m.err = reused()
 		}
 	}
 }
 
-// tellPairs tells the second of a pair what became of the first.
+// tellPairs tells the second of a pair what became of the first, and what that
+// means for it.
 func (b *batch) tellPairs() {
 	for i := range b.members {
-		if m := &b.members[i]; m.first != nil && m.err == nil {
-			m.tell(m.first.answer, m.first.err)
-			m.answer.Duplicate = true
+		if m := &b.members[i]; m.first != nil && m.first.err != nil {
+			m.tell(acceptedBody{}, m.first.err)
+		} else if m.first != nil {
+			m.tell(repeated(m.event, m.first.event.BodyHash))
 		}
 	}
 }
@@ -135,23 +132,28 @@ func (b *batch) tellPairs() {
 // acceptBatch hands the events that are good to Temporal, unless they are there
 // already.
 func (h *events) acceptBatch(ctx context.Context, b *batch) {
-	defer b.tellPairs()
+	h.recallBatch(ctx, b)
+	b.pair()
+	if places, events := b.open(); len(events) > 0 {
+		for i, started := range h.starter.DeliverEvents(ctx, events) {
+			b.members[places[i]].tell(h.accepted(events[i], started.Accepted, started.Err))
+		}
+	}
+	b.tellPairs()
+}
+
+// recallBatch tells the events that the ledger knows. While it is away, nobody can
+// say of an event with a key whether it is new.
+func (h *events) recallBatch(ctx context.Context, b *batch) {
 	places, events := b.open()
 	earlier, err := h.earlier(ctx, events)
 	for _, i := range places {
 		m := &b.members[i]
 		if before, ok := earlier[m.event.ID]; ok {
-			m.tell(repeated(m.event, before))
+			m.tell(repeated(m.event, before.BodyHash))
 		} else if err != nil && m.event.BodyHash != "" {
 			m.tell(acceptedBody{}, err)
 		}
-	}
-	places, events = b.open()
-	if len(events) == 0 {
-		return
-	}
-	for i, started := range h.starter.DeliverEvents(ctx, events) {
-		b.members[places[i]].tell(h.accepted(events[i], started.Accepted, started.Err))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/webhook"
 	"posthaste/webhook/payload"
@@ -53,7 +54,7 @@ func (h *events) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	body.refuse("belongs into the header "+headerIdempotencyKey, memberIdempotencyKey)
+	body.refuse("belongs in the header "+headerIdempotencyKey, memberIdempotencyKey)
 	event, err := h.read(body, tenantOf(c), key)
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func (h *events) accept(ctx context.Context, event webhook.Event) (acceptedBody,
 		return acceptedBody{}, err
 	}
 	if before, ok := earlier[event.ID]; ok {
-		return repeated(event, before)
+		return repeated(event, before.BodyHash)
 	}
 	started, err := h.starter.DeliverEvent(ctx, event)
 	return h.accepted(event, started, err)
@@ -97,10 +98,10 @@ func (h *events) earlier(ctx context.Context, events []webhook.Event) (map[strin
 	return h.known.events(ctx, events[0].Tenant, ids)
 }
 
-// repeated answers for an event whose key was used before.
-func repeated(event webhook.Event, before models.Event) (acceptedBody, error) {
-	if before.BodyHash != event.BodyHash {
-		return acceptedBody{}, reused()
+// repeated answers for an event whose key was used before, for what has that hash.
+func repeated(event webhook.Event, before string) (acceptedBody, error) {
+	if before != event.BodyHash {
+		return acceptedBody{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event; a new event needs a new key")
 	}
 	return acceptedBody{ID: event.ID, Status: statusAccepted, Duplicate: true}, nil
 }

@@ -60,11 +60,6 @@ func ownKey(body *object) string {
 	return key
 }
 
-// reused refuses a key that stands for an event with another content.
-func reused() error {
-	return errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
-}
-
 // identified gives the event its id: a new one, or the one that its key stands
 // for together with the hash that tells a repeated key from a reused one.
 func identified(event, given webhook.Event, key, occurredAt string) (webhook.Event, error) {

@@ -95,7 +95,7 @@ func batchKeyScenarios() []scenario {
 		},
 		{
 			name: "one key twice in a batch that cannot be taken", method: "POST", url: url, status: 202,
-			body: batchOf(keyedEvent("order-1", "1"), keyedEvent("order-1", "1"), orderPaid),
+			body: batchOf(keyedEvent("order-1", "1"), keyedEvent("order-1", "1"), keyedEvent("order-1", "2"), orderPaid),
 			arrange: func(_ *testing.T, w *world) {
 				w.starter.deliver = func(e webhook.Event) (workflows.Accepted, error) {
 					if e.BodyHash != "" {
@@ -104,7 +104,7 @@ func batchKeyScenarios() []scenario {
 					return workflows.Accepted{}, nil
 				}
 			},
-			after: becomes("UNAVAILABLE", "UNAVAILABLE", "new"),
+			after: becomes("UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE", "new"),
 		},
 		{
 			name: "keys that the ledger knows", method: "POST", url: url, status: 202, arrange: knownKey(orderPaid),
@@ -114,6 +114,10 @@ func batchKeyScenarios() []scenario {
 				require.Equal(t, []string{"new", "duplicate", "new", "duplicate"}, told(t, got))
 				require.Len(t, w.starter.events, 2, "Temporal gets what is new")
 			},
+		},
+		{
+			name: "a key of the ledger's after another event with it", method: "POST", url: url, status: 202, arrange: knownKey(orderPaid),
+			body: batchOf(keyedEvent("order-1042", "7"), keyedEvent("order-1042", "1042")), after: becomes("CONFLICT", "duplicate"),
 		},
 		{
 			name: "a key that the ledger knows from another event, in a batch", method: "POST", url: url, status: 202, arrange: knownKey(orderPaid),
@@ -128,7 +132,7 @@ func batchKeyScenarios() []scenario {
 		},
 		{
 			name: "a key in the body of an event sent alone", method: "POST", url: "/api/events", status: 400,
-			body: keyedEvent("order-1042", "1042"), want: []string{`"idempotencyKey":"belongs into the header Idempotency-Key"`},
+			body: keyedEvent("order-1042", "1042"), want: []string{`"idempotencyKey":"belongs in the header Idempotency-Key"`},
 		},
 	}
 }

@@ -40,7 +40,10 @@ type ResolvedEvent struct {
 	// Duplicate says that another workflow run owns the event; there is nothing
 	// to deliver.
 	Duplicate bool
-	Total     int
+	// Reused says that of a Duplicate, and that it holds something else: its caller
+	// used a key twice, and could not be told.
+	Reused bool
+	Total  int
 	// Deliveries are in the order of their ids. Those of an event that was
 	// planned before are as they are now, some perhaps settled.
 	Deliveries []Delivery
@@ -185,7 +188,7 @@ func (s *Store) readBack(tx *gorm.DB, events map[eventKey]Event, known []eventKe
 	for tenant, ids := range idsByTenant(known) {
 		condition, arg := s.db.dialect.in("id", ids)
 		var rows []eventRow
-		err := query(tx, &rows, "SELECT id, run_id FROM events WHERE tenant = ? AND "+condition+s.db.dialect.byKey(), tenant, arg)
+		err := query(tx, &rows, "SELECT id, run_id, body_hash FROM events WHERE tenant = ? AND "+condition+s.db.dialect.byKey(), tenant, arg)
 		if err != nil {
 			return err
 		}
@@ -195,9 +198,11 @@ func (s *Store) readBack(tx *gorm.DB, events map[eventKey]Event, known []eventKe
 		var ours []string
 		for _, row := range rows {
 			k := eventKey{tenant, row.ID}
-			if plans[k].Duplicate = row.RunID != events[k].RunID; !plans[k].Duplicate {
+			if row.RunID == events[k].RunID {
 				ours = append(ours, row.ID)
+				continue
 			}
+			plans[k].Duplicate, plans[k].Reused = true, row.BodyHash != events[k].BodyHash
 		}
 		if len(ours) == 0 {
 			continue

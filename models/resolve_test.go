@@ -49,6 +49,8 @@ func TestResolveTwice(t *testing.T) {
 		e.RunID = "run-2"
 		duplicate := w.resolve(e)[0]
 		require.Equal(t, models.ResolvedEvent{EventID: e.ID, Duplicate: true}, duplicate)
+		e.BodyHash = "another"
+		require.Equal(t, models.ResolvedEvent{EventID: e.ID, Duplicate: true, Reused: true}, w.resolve(e)[0])
 		stored, err := w.store.Event(t.Context(), "acme", e.ID)
 		require.NoError(t, err)
 		require.Equal(t, "run-1", stored.RunID)

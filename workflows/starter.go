@@ -188,7 +188,7 @@ func (s *Starter) repeated(ctx context.Context, id string, event activities.Even
 	case err != nil:
 		return Accepted{}, err
 	case hash != event.BodyHash:
-		return Accepted{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event")
+		return Accepted{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event; a new event needs a new key")
 	}
 	return Accepted{Duplicate: true}, nil
 }

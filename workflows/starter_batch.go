@@ -41,8 +41,8 @@ func (s *Starter) DeliverEvents(ctx context.Context, events []activities.Event) 
 	starting.SetLimit(batchStarts)
 	for _, group := range shares(events) {
 		starting.Go(func() error {
-			accepted, err := s.startShared(ctx, events[group.from:group.to])
-			for i := group.from; i < group.to; i++ {
+			accepted, err := s.startShared(ctx, group.events)
+			for _, i := range group.places {
 				started[i] = Started{accepted, err}
 			}
 			return nil
@@ -52,23 +52,37 @@ func (s *Starter) DeliverEvents(ctx context.Context, events []activities.Event) 
 	return started
 }
 
-// span is a part of a list of events.
-type span struct{ from, to int }
+// share is a part of a batch whose events share a workflow.
+type share struct {
+	events []activities.Event
+	places []int // of the events in the batch
+	bytes  int
+}
+
+func (s *share) full(size int) bool {
+	return len(s.events) == maxSharedEvents || len(s.events) > 0 && s.bytes+size > maxSharedBytes
+}
+
+func (s *share) add(event activities.Event, place, size int) {
+	s.events, s.places, s.bytes = append(s.events, event), append(s.places, place), s.bytes+size
+}
 
 // shares cuts a batch into the parts that share a workflow. It depends on the
 // events alone, so that a batch which is sent again is cut in the same places.
-func shares(events []activities.Event) []span {
-	var groups []span
-	from, bytes := 0, 0
+// Events with keys share with their like: what holds those up, because an earlier
+// batch has them, is nothing to the others.
+func shares(events []activities.Event) []*share {
+	var groups []*share
+	open := map[bool]*share{} // by whether its events have keys
 	for i := range events {
-		size := bytesOf(&events[i])
-		if i > from && (i-from == maxSharedEvents || bytes+size > maxSharedBytes) {
-			groups = append(groups, span{from, i})
-			from, bytes = i, 0
+		keyed, size := events[i].BodyHash != "", bytesOf(&events[i])
+		if open[keyed] == nil || open[keyed].full(size) {
+			open[keyed] = &share{}
+			groups = append(groups, open[keyed])
 		}
-		bytes += size
+		open[keyed].add(events[i], i, size)
 	}
-	return append(groups, span{from, len(events)})
+	return groups
 }
 
 // bytesOf is about what an event takes in a workflow's input.
@@ -107,15 +121,14 @@ func (s *Starter) repeatedShare(ctx context.Context, id string, events []activit
 	case hash != sharedHash(events):
 		return Accepted{}, &errs.Error{
 			Code: errs.Unavailable, RetryAfter: s.outage.retryAfter(),
-			Message: "An earlier batch with this key is still on its way to the ledger; try again shortly",
+			Message: "An earlier batch that began with the same key is still on its way to the ledger; try again shortly",
 		}
 	}
 	return Accepted{Duplicate: true}, nil
 }
 
 // sharedHash tells a repeated batch from another: it covers which events there
-// are, and what each holds. There is none where the first has no key: its id is
-// new, and the workflow's with it.
+// are, and what each holds. Events without keys have none: their ids are new.
 func sharedHash(events []activities.Event) string {
 	if events[0].BodyHash == "" {
 		return ""
