@@ -82,17 +82,19 @@ type batch struct{ members []batchMember }
 
 type batchMember struct {
 	event  webhook.Event
-	answer acceptedBody
+	answer acceptedBody // without an id until it is accepted
 	err    error
-	told   bool         // what became of it is known
 	first  *batchMember // the event before it that has the same key, if there is one
 }
+
+// open reports whether it is not known yet what becomes of the event.
+func (m *batchMember) open() bool { return m.err == nil && m.answer.ID == "" && m.first == nil }
 
 // open returns the places of the events of which it is not known yet what becomes
 // of them, and the events, each once.
 func (b *batch) open() (places []int, events []webhook.Event) {
 	for i := range b.members {
-		if m := &b.members[i]; m.err == nil && !m.told && m.first == nil {
+		if m := &b.members[i]; m.open() {
 			places, events = append(places, i), append(events, m.event)
 		}
 	}
@@ -100,7 +102,7 @@ func (b *batch) open() (places []int, events []webhook.Event) {
 }
 
 func (m *batchMember) tell(answer acceptedBody, err error) {
-	m.answer, m.err, m.told = answer, err, true
+	m.answer, m.err = answer, err
 }
 
 // pair finds the events that are not told yet and have the key of one before them.
@@ -108,7 +110,7 @@ func (b *batch) pair() {
 	first := map[string]*batchMember{}
 	for i := range b.members {
 		m := &b.members[i]
-		if m.err != nil || m.told || m.event.BodyHash == "" {
+		if !m.open() || !m.event.Keyed() {
 			continue
 		}
 		if m.first = first[m.event.ID]; m.first == nil {
@@ -151,7 +153,7 @@ func (h *events) recallBatch(ctx context.Context, b *batch) {
 		m := &b.members[i]
 		if before, ok := earlier[m.event.ID]; ok {
 			m.tell(repeated(m.event, before.BodyHash))
-		} else if err != nil && m.event.BodyHash != "" {
+		} else if err != nil && m.event.Keyed() {
 			m.tell(acceptedBody{}, err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"posthaste/errs"
 	"posthaste/models"
 	"posthaste/webhook"
 	"posthaste/webhook/payload"
@@ -88,7 +87,7 @@ func (h *events) accept(ctx context.Context, event webhook.Event) (acceptedBody,
 func (h *events) earlier(ctx context.Context, events []webhook.Event) (map[string]models.Event, error) {
 	var ids []string
 	for i := range events {
-		if events[i].BodyHash != "" {
+		if events[i].Keyed() {
 			ids = append(ids, events[i].ID)
 		}
 	}
@@ -101,7 +100,7 @@ func (h *events) earlier(ctx context.Context, events []webhook.Event) (map[strin
 // repeated answers for an event whose key was used before, for what has that hash.
 func repeated(event webhook.Event, before string) (acceptedBody, error) {
 	if before != event.BodyHash {
-		return acceptedBody{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event; a new event needs a new key")
+		return acceptedBody{}, workflows.KeyReused()
 	}
 	return acceptedBody{ID: event.ID, Status: statusAccepted, Duplicate: true}, nil
 }

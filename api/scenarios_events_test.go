@@ -107,7 +107,7 @@ func eventScenarios() []scenario {
 		},
 		{
 			name: "a key that Temporal knows from another event", method: "POST", url: "/api/events", body: orderPaid, headers: keyed, status: 409,
-			arrange: refuseStarts(errs.New(errs.Conflict, "This Idempotency-Key was used for another event")),
+			arrange: refuseStarts(workflows.KeyReused()),
 		},
 		{
 			name: "Temporal is down", method: "POST", url: "/api/events", body: orderPaid, status: 503,

@@ -42,7 +42,7 @@ type Event struct {
 	OccurredAt time.Time  `json:"occurredAt"` // when it happened; UTC, millisecond precision
 	AcceptedAt time.Time  `json:"acceptedAt"` // when we took it; UTC, millisecond precision
 	// BodyHash is the SHA-256, in hex, of what the caller enqueued; it tells a
-	// repeated Idempotency-Key from a reused one.
+	// repeated Idempotency-Key from a reused one, and is empty where there is none.
 	BodyHash string `json:"bodyHash,omitempty"`
 	// WebhookID, when set, restricts the event to that one webhook (test sends).
 	WebhookID string `json:"webhookId,omitempty"`
@@ -50,6 +50,10 @@ type Event struct {
 	// on the webhook's status.
 	Test bool `json:"test,omitempty"`
 }
+
+// Keyed reports whether the caller gave the event an Idempotency-Key, which its id
+// is made of.
+func (e *Event) Keyed() bool { return e.BodyHash != "" }
 
 // Attributes are what provider rules look at beside the event's type. They are
 // never sent unless a profile's envelope says so.

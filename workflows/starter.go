@@ -69,7 +69,7 @@ type Accepted struct {
 // take it now; then nothing was started, or what was started is the same event
 // and a repeated call finds it.
 func (s *Starter) DeliverEvent(ctx context.Context, event activities.Event) (Accepted, error) {
-	if s.shared != nil && event.BodyHash == "" { // a keyed event needs the id that is its own
+	if s.shared != nil && !event.Keyed() { // a keyed event needs the id that is its own
 		if err := s.shared.add(ctx, event); err != nil {
 			return Accepted{}, s.unavailable(err, "The event could not be accepted")
 		}
@@ -181,6 +181,11 @@ func startOptions(tenant, id, summary string) client.StartWorkflowOptions {
 	}
 }
 
+// KeyReused refuses an event whose key stands for another one.
+func KeyReused() error {
+	return errs.New(errs.Conflict, "This Idempotency-Key was used for another event; a new event needs a new key")
+}
+
 // repeated compares the event with the one that holds its id.
 func (s *Starter) repeated(ctx context.Context, id string, event activities.Event) (Accepted, error) {
 	hash, err := s.hashOf(ctx, id)
@@ -188,7 +193,7 @@ func (s *Starter) repeated(ctx context.Context, id string, event activities.Even
 	case err != nil:
 		return Accepted{}, err
 	case hash != event.BodyHash:
-		return Accepted{}, errs.New(errs.Conflict, "This Idempotency-Key was used for another event; a new event needs a new key")
+		return Accepted{}, KeyReused()
 	}
 	return Accepted{Duplicate: true}, nil
 }

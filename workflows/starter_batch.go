@@ -75,7 +75,7 @@ func shares(events []activities.Event) []*share {
 	var groups []*share
 	open := map[bool]*share{} // by whether its events have keys
 	for i := range events {
-		keyed, size := events[i].BodyHash != "", bytesOf(&events[i])
+		keyed, size := events[i].Keyed(), bytesOf(&events[i])
 		if open[keyed] == nil || open[keyed].full(size) {
 			open[keyed] = &share{}
 			groups = append(groups, open[keyed])
@@ -130,7 +130,7 @@ func (s *Starter) repeatedShare(ctx context.Context, id string, events []activit
 // sharedHash tells a repeated batch from another: it covers which events there
 // are, and what each holds. Events without keys have none: their ids are new.
 func sharedHash(events []activities.Event) string {
-	if events[0].BodyHash == "" {
+	if !events[0].Keyed() {
 		return ""
 	}
 	if len(events) == 1 {
